@@ -1,0 +1,8 @@
+"""aelib: a fully connected autoencoder in NumPy, with exact gradient, Hessian and Gauss-Newton products."""
+
+from aelib.autoencoder import Autoencoder
+from aelib.datasets import load_mnist
+from aelib.optimizers import SGD, Adam, RMSprop
+from aelib.train import Diverged, History, fit, train
+
+__all__ = ["SGD", "Adam", "Autoencoder", "Diverged", "History", "RMSprop", "fit", "load_mnist", "train"]

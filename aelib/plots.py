@@ -1,0 +1,234 @@
+"""Draw given arrays on given Axes or Figures. Nothing is computed here but layout.
+
+Colours are Okabe and Ito's (lines) and Paul Tol's muted scheme (digits), both safe for colour-blind readers; every
+line has a label and every cloud of digits its digit, so that no picture depends on colour alone.
+"""
+
+import numpy as np
+
+LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DIGITS = (
+    "#332288", "#88CCEE", "#44AA99", "#117733", "#999933",
+    "#DDCC77", "#CC6677", "#882255", "#AA4499", "#555555",
+)  # fmt: skip
+
+
+def mosaic(X, columns, side=28, gap=1):
+    """Return images in rows, (n, side^2), tiled from left to right and top to bottom as one array; gaps are nan."""
+    n = len(X)
+    rows = -(-n // columns)
+    step = side + gap
+    tiled = np.full((rows * step - gap, columns * step - gap), np.nan)
+    for k, image in enumerate(np.reshape(X, (n, side, side))):
+        top, left = k // columns * step, k % columns * step
+        tiled[top : top + side, left : left + side] = image
+    return tiled
+
+
+def images(ax, X, columns, title="", side=28):
+    """Draw images in rows, (n, side^2) in [0, 1], as a table of tiles, white on black."""
+    ax.imshow(mosaic(X, columns, side), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set_title(title)
+    ax.set_axis_off()
+
+
+def image_rows(ax, rows, side=28):
+    """Draw a dict of labelled rows of images, label -> (n, side^2), one row under the other: inputs over outputs."""
+    n = min(len(X) for X in rows.values())
+    stacked = np.concatenate([np.asarray(X)[:n] for X in rows.values()])
+    ax.imshow(mosaic(stacked, n, side), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set_yticks([(side + 1) * k + side / 2 for k in range(len(rows))], list(rows))
+    ax.set_xticks([])
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def curves(ax, lines, xlabel, ylabel, log=False, markers=False):
+    """Draw a dict of named curves, name -> (x, y), with a legend; log: logarithmic y axis."""
+    for k, (name, (x, y)) in enumerate(lines.items()):
+        marker = MARKERS[k % len(MARKERS)] if markers else None
+        color, style = LINES[k % len(LINES)], STYLES[k % len(STYLES)]
+        ax.plot(x, y, label=name, color=color, linestyle=style, marker=marker, markersize=4)
+    if log:
+        ax.set_yscale("log")
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    if lines:
+        ax.legend(fontsize="small")
+
+
+def levels(ax, ladder):
+    """Draw the reference ladder, name -> loss, as dashed horizontal lines named at the right edge."""
+    for name, loss in ladder.items():
+        ax.axhline(loss, color="0.55", linewidth=0.8, linestyle="--", zorder=0)
+        ax.annotate(
+            f"{name} {loss:.2f}",
+            (1, loss),
+            xycoords=("axes fraction", "data"),
+            xytext=(-3, 1),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize="x-small",
+            color="0.35",
+        )
+
+
+def codes(ax, Z, labels, title="", size=2.0, fontsize="large"):
+    """Draw two-dimensional codes (n, 2) coloured by digit; each digit stands at the median of its class."""
+    for digit in range(10):
+        own = Z[labels == digit]
+        if not len(own):
+            continue
+        color = DIGITS[digit]
+        ax.plot(*own.T, ".", markersize=size, color=color, markeredgewidth=0, alpha=0.7, rasterized=True)
+        ax.annotate(
+            str(digit),
+            np.median(own, axis=0),
+            ha="center",
+            va="center",
+            fontweight="bold",
+            fontsize=fontsize,
+            color="white",
+            bbox=dict(boxstyle="circle,pad=0.15", facecolor=color, edgecolor="white"),
+        )
+    ax.set_xlabel("code 1")
+    ax.set_ylabel("code 2")
+    ax.set_title(title)
+
+
+def plane(ax, X, first, second, title="", side=28):
+    """Draw the images decoded at a grid of codes, each tile at its code.
+
+    Args:
+        ax: Axes; its units become those of the codes.
+        X: images, (len(second) * len(first), side^2): along ``first`` fastest, ``second`` ascending.
+        first: values of code 1, ascending and evenly spaced.
+        second: values of code 2, likewise.
+        title: of the Axes.
+        side: height and width of an image in pixels.
+    """
+    rows = np.reshape(X, (len(second), len(first), -1))[::-1]  # the largest code 2 on top
+    half_x, half_y = (first[1] - first[0]) / 2, (second[1] - second[0]) / 2
+    extent = (first[0] - half_x, first[-1] + half_x, second[0] - half_y, second[-1] + half_y)
+    tiled = mosaic(rows.reshape(len(X), -1), len(first), side, gap=0)
+    ax.imshow(tiled, cmap="gray", vmin=0, vmax=1, extent=extent, aspect="auto", interpolation="antialiased")
+    ax.set_xlabel("code 1")
+    ax.set_ylabel("code 2")
+    ax.set_title(title)
+
+
+def confusion(ax, counts, title=""):
+    """Draw a confusion matrix (true class, predicted class) as percentages of each row, below 1 % left blank."""
+    percent = 100 * counts / counts.sum(axis=1, keepdims=True)
+    ax.imshow(percent, cmap="Blues", vmin=0, vmax=100)
+    for (i, j), value in np.ndenumerate(percent):
+        if value >= 1:
+            ax.text(j, i, f"{value:.0f}", ha="center", va="center", color="white" if value > 50 else "black")
+    ax.set_xticks(range(len(counts)))
+    ax.set_yticks(range(len(counts)))
+    ax.set_xlabel("digit predicted")
+    ax.set_ylabel("true digit")
+    ax.set_title(title)
+
+
+def grid(ax, values, rows, columns, ylabel, xlabel, title="", best=min):
+    """Draw a table of numbers (len(rows), len(columns)) as a heat map with the numbers in it, the best one framed.
+
+    A value that is nan (a diverged run) is drawn hatched and named "nan".
+    """
+    values = np.ma.masked_invalid(np.asarray(values, float))
+    ax.set_facecolor("0.85")
+    picture = ax.imshow(values, cmap="viridis_r", aspect="auto")
+    middle = (values.min() + values.max()) / 2 if values.count() else 0
+    for i in range(len(rows)):
+        for j in range(len(columns)):
+            masked = values.mask is not np.ma.nomask and values.mask[i, j]
+            text, color = ("nan", "black") if masked else (f"{values[i, j]:.1f}", "black")
+            if not masked and values[i, j] > middle:
+                color = "white"
+            ax.text(j, i, text, ha="center", va="center", color=color)
+    if values.count():
+        i, j = np.unravel_index(int(np.ma.argmin(values) if best is min else np.ma.argmax(values)), values.shape)
+        ax.add_patch(_frame(i, j))
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    ax.set_title(title)
+    return picture
+
+
+def _frame(i, j):
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=LINES[1], linewidth=3)
+
+
+def dots(ax, repeats, ylabel, most=np.inf):
+    """Draw a dict of repeated measurements, name -> (k,), as columns of dots, a mark each and their mean as a bar.
+
+    A dot above ``most`` stands at the upper edge with its value beside it.
+    """
+    table = np.array(list(repeats.values()), float)
+    for k, column in enumerate(table.T):
+        mark = dict(color=LINES[k % len(LINES)], marker=MARKERS[k % len(MARKERS)], linestyle="none")
+        ax.plot(np.minimum(column, most), label=f"seed {k}", clip_on=False, **mark)
+    ax.plot(table.mean(axis=1), "_", color="black", markersize=18, label="mean")
+    for i, k in np.argwhere(table > most):
+        ax.annotate(f"{table[i, k]:.1f}", (i, most), xytext=(8, -3), textcoords="offset points", fontsize="small")
+    if np.isfinite(most):
+        ax.set_ylim(top=most)
+    ax.set_xticks(range(len(repeats)), list(repeats))
+    ax.set_ylabel(ylabel)
+    ax.legend(fontsize="small")
+
+
+def signed(ax, values, title="", limit=None):
+    """Draw an array (rows, columns) of signed numbers as a heat map, blue below 0, red above, white at 0."""
+    limit = limit or float(np.nanmax(np.abs(values))) or 1.0
+    picture = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+    ax.set_title(title, fontsize="small")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    return picture
+
+
+def signed_table(figure, rows, shared=False, blocks=None):
+    """Draw a table of heat maps, label of the row -> {title: array of signed numbers, or None for an empty place}.
+
+    Each map has its own colour scale, white at 0, whose end stands in its title; ``shared`` gives all the same one, a
+    colour bar and square cells. ``blocks``, name -> slice, marks blocks of a matrix. Nan is left white.
+    """
+    columns = max(len(row) for row in rows.values())
+    grid_axes = figure.subplots(len(rows), columns, squeeze=False)
+    most = max(float(np.nanmax(np.abs(A))) for row in rows.values() for A in row.values() if A is not None)
+    for axes, (label, row) in zip(grid_axes, rows.items(), strict=True):
+        axes[0].set_ylabel(label)
+        for ax, (title, A) in zip(axes, row.items(), strict=False):
+            if A is None:
+                ax.set(xticks=[], yticks=[])
+                ax.spines[:].set_visible(False)
+                continue
+            end = most if shared else float(np.nanmax(np.abs(A)))
+            scale = "" if shared else f":  ±{end:.2g}" if end else ":  all 0"
+            image = signed(ax, A, title + scale, end or 1.0)
+            if shared:
+                ax.set_aspect("equal")
+            _mark(ax, blocks or {})
+    if shared:
+        figure.colorbar(image, ax=figure.axes, shrink=0.8)
+
+
+def _mark(ax, blocks):
+    """Name blocks of a matrix, name -> slice, on both axes, with thin lines between them."""
+    middles = [(block.start + block.stop - 1) / 2 for block in blocks.values()]
+    ax.set_xticks(middles, blocks, fontsize="x-small", rotation=90)
+    ax.set_yticks(middles, blocks, fontsize="x-small")
+    ax.tick_params(length=0)
+    for block in list(blocks.values())[1:]:
+        ax.axhline(block.start - 0.5, color="0.7", linewidth=0.5)
+        ax.axvline(block.start - 0.5, color="0.7", linewidth=0.5)
