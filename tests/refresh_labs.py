@@ -1,0 +1,59 @@
+"""Run notebooks from a fresh kernel and store their outputs: python tests/refresh_labs.py [labs/NN_name.ipynb ...].
+
+Without arguments it runs all labs. A cell that raises, or writes to stderr, ends it and leaves that notebook as it was.
+Widgets are stored as the picture they show: a widget without a kernel would show an error instead. Times and the
+outputs of progress bars are left out, so that a second run changes only what really changed.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+LABS = Path(__file__).resolve().parent.parent / "labs"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def clean(notebook):
+    """Reduce widget outputs to their pictures and drop everything that changes from run to run."""
+    notebook.metadata.pop("widgets", None)
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number:02d}"
+        cell.metadata.pop("execution", None)
+        if cell.cell_type != "code":
+            continue
+        kept = []
+        for output in cell.outputs:
+            if output.get("name") == "stderr":
+                raise RuntimeError(f"cell {number} wrote to stderr: {output['text']}")
+            data = output.get("data", {})
+            if data.pop(WIDGET, None) and "image/png" not in data:
+                continue  # a progress bar
+            if "image/png" in data:
+                data["text/plain"] = "<picture>"
+            kept.append(output)
+        cell.outputs = kept
+
+
+def refresh(path):
+    """Run one notebook and write it back, atomically."""
+    start = time.perf_counter()
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
+    clean(notebook)
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    temporary = path.with_suffix(".tmp")
+    nbformat.write(notebook, temporary)
+    os.replace(temporary, path)
+    print(f"{path.name}: {time.perf_counter() - start:.0f} s, {path.stat().st_size // 1024} kB")
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or sorted(LABS.glob("*.ipynb")):
+        refresh(Path(name).resolve())

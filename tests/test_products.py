@@ -1,0 +1,115 @@
+"""Gradient, Hp, Gp, Jp, J^T V against the independent dense oracle, and their laws on real digits."""
+
+import numpy as np
+import pytest
+from conftest import NETS, SMALL, trained
+from oracle import dense
+
+from aelib import Autoencoder, passes
+from aelib.checks import check_model
+
+
+def relative(a, b):
+    return np.linalg.norm(a - b) / np.linalg.norm(b)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_against_dense_matrices(name, rng):
+    X = rng.random((7, SMALL[name]["sizes"][0]))
+    model = trained(X, steps=5, **SMALL[name])
+    model.theta += 0.3 * rng.standard_normal(model.theta.size)  # biases off 0
+    loss, grad, H, G, J = dense(model, X)
+    at = model.linearize(X)
+    p, V = rng.standard_normal(model.theta.size), rng.standard_normal((7, X.shape[1]))
+    assert at.loss == pytest.approx(loss, rel=1e-13) == model.loss(X) == model.loss_and_grad(X)[0]
+    assert relative(at.grad, grad) < 1e-13
+    assert relative(model.loss_and_grad(X)[1], grad) < 1e-13
+    assert relative(at.hvp(p), H @ p) < 1e-12
+    assert relative(at.gnvp(p), G @ p) < 1e-12
+    assert relative(at.jvp(p), J @ p) < 1e-12
+    assert relative(at.vjp(V), np.einsum("ni,nij->j", V, J)) < 1e-12
+    np.testing.assert_array_equal(model.hvp(X, p), at.hvp(p))
+    np.testing.assert_array_equal(model.gnvp(X, p), at.gnvp(p))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_exact_to_round_off_on_real_digits(name, mnist):
+    model = trained(mnist.train_images[:2000].astype(float), **NETS[name])
+    reports = check_model(model, mnist.train_images[:20])
+    for check in ("gradient", "Jp", "Hp", "Gp", "H symmetric", "G symmetric"):
+        assert reports[check].relative_error <= 1e-13, f"{check}\n{reports[check]}"
+
+
+def test_products_are_linear_and_do_not_disturb_each_other(rng, mnist):
+    X = mnist.train_images[:20].astype(float)
+    model = trained(X, **NETS["tanh"])
+    theta, at = model.theta.copy(), model.linearize(X)
+    p, q = rng.standard_normal((2, theta.size))
+    Hp, Gp, copy = at.hvp(p), at.gnvp(p), p.copy()
+    assert relative(at.hvp(2 * p - 3 * q), 2 * Hp - 3 * at.hvp(q)) < 1e-13
+    assert relative(at.gnvp(2 * p - 3 * q), 2 * Gp - 3 * at.gnvp(q)) < 1e-13
+    np.testing.assert_array_equal(at.hvp(p), Hp)
+    np.testing.assert_array_equal(at.gnvp(p), Gp)
+    np.testing.assert_array_equal(p, copy)
+    np.testing.assert_array_equal(model.theta, theta)
+    model.theta[:] = 0  # a linearisation keeps its own theta
+    np.testing.assert_array_equal(at.hvp(p), Hp)
+
+
+def test_hessian_is_gauss_newton_where_the_residual_is_zero_or_the_network_linear(rng):
+    model = Autoencoder([4, 3, 4], code="identity", output="identity", seed=1)
+    model.layers[0].W[...], model.layers[1].W[...] = np.eye(3, 4), np.eye(4, 3)
+    X = rng.random((5, 4)) * [1, 1, 1, 0]  # in the span of the code: the residual vanishes
+    p = rng.standard_normal(model.theta.size)
+    at = model.linearize(X)
+    assert at.loss == 0
+    assert relative(at.hvp(p), at.gnvp(p)) < 1e-14
+
+
+def test_buffers_change_nothing(rng, mnist):
+    X = mnist.train_images[:30].astype(float)
+    model = trained(X, **NETS["sigmoid"])
+    out = model.buffers(30)
+    for part in (X, X[::-1].copy(), X):
+        loss, grad = model.loss_and_grad(part, out=out)
+        fresh_loss, fresh = model.loss_and_grad(part)
+        assert loss == fresh_loss
+        np.testing.assert_array_equal(grad, fresh)
+
+
+def test_complex_theta_passes_through_all_four_passes(rng):
+    X = rng.random((6, 5))
+    model = trained(X, steps=5, **SMALL["tanh-tanh-tanh-nobias-decay"])
+    p, q = rng.standard_normal((2, model.theta.size))
+    moved = model.with_theta(model.theta + 1e-200j * q).linearize(X)
+    third = moved.hvp(p).imag / 1e-200  # third derivative along p, q: symmetric in p and q
+    other = model.with_theta(model.theta + 1e-200j * p).linearize(X).hvp(q).imag / 1e-200
+    assert relative(third, other) < 1e-12
+    assert moved.gnvp(p).dtype == np.complex128 and isinstance(moved.loss, complex)
+
+
+def test_no_pass_changes_its_arguments(rng):
+    model = Autoencoder([5, 4, 2, 3, 5], hidden="softplus", seed=3)
+    model.theta += 0.1
+    X, p = rng.random((6, 5)), rng.standard_normal(model.theta.size)
+    primal = passes.forward(model.layers, X)
+    adjoint = passes.backward(model.layers, primal, primal.z[-1] - X)
+    tangent = passes.rp_forward(model.layers, p, primal)
+
+    def copies():
+        caches = [*primal, *adjoint[:2], *tangent]
+        return [a.copy() for cache in caches for a in cache if a is not None] + [adjoint.grad.copy(), p.copy()]
+
+    before = copies()
+    passes.rp_backward(model.layers, p, primal, adjoint, tangent, tangent.R_z[-1].copy())
+    for a, b in zip(before, copies(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("call", ["hvp", "gnvp", "jvp"])
+def test_a_direction_of_the_wrong_shape_is_named(call, rng):
+    at = Autoencoder([4, 2, 4]).linearize(rng.random((3, 4)))
+    with pytest.raises(ValueError, match=r"direction p has shape \(3,\): expected a flat vector like theta, \(22,\)"):
+        getattr(at, call)(np.ones(3))
+    with pytest.raises(ValueError, match=r"V has shape \(4,\): expected one row per image, \(3, 4\)"):
+        at.vjp(np.ones(4))

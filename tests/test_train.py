@@ -1,0 +1,179 @@
+import _thread
+import math
+
+import numpy as np
+import pytest
+
+from aelib import SGD, Adam, Autoencoder, Diverged, History, RMSprop, fit, train
+from aelib.baselines import ladder
+from aelib.optimizers import cosine
+
+
+@pytest.fixture
+def X(rng):
+    return rng.random((50, 6))
+
+
+def net(**arguments):
+    return Autoencoder([6, 4, 2, 4, 6], **arguments)
+
+
+class Recorder:
+    """Stands in for an optimizer, to see the gradients that come by."""
+
+    def __init__(self, at=None, act=None):
+        self.grads, self.at, self.act = [], at, act
+
+    def step(self, theta, grad):
+        self.grads.append(grad.copy())
+        if len(self.grads) == self.at:
+            self.act()
+
+
+def test_every_image_is_visited_once_an_epoch(X):
+    """With theta fixed, the gradients of an epoch, weighted by batch size, add up to that of the whole set."""
+    model, recorder = net(), Recorder()
+    rows = list(train(model, X, recorder, epochs=2, batch_size=15, seed=3))
+    assert [row.images for row in rows] == [15, 30, 45, 50, 65, 80, 95, 100]
+    assert [row.update for row in rows] == list(range(1, 9))
+    assert rows[3].epoch == 1.0 and rows[7].epoch == 2.0
+    whole = model.loss_and_grad(X)[1]
+    for epoch in (recorder.grads[:4], recorder.grads[4:]):
+        total = sum(w * g for w, g in zip([15, 15, 15, 5], epoch, strict=True)) / 50
+        np.testing.assert_allclose(total, whole, rtol=1e-12, atol=1e-15)
+    assert not np.allclose(recorder.grads[0], recorder.grads[4])  # another order in the next epoch
+    assert rows[0].grad_norm == pytest.approx(np.linalg.norm(recorder.grads[0]))
+
+
+@pytest.mark.parametrize("make", [lambda: SGD(0.1, 0.9), lambda: RMSprop(0.01), lambda: Adam(0.01)])
+def test_same_seed_same_run_and_the_loss_falls(make, X):
+    runs = []
+    for seed in (0, 0, 1):
+        model = net(dtype="float32")
+        history = fit(model, X, make(), epochs=30, batch_size=10, seed=seed, X_test=X, progress=False)
+        assert model.loss(X) == history.test_loss[-1] < history.test_loss[4]
+        runs.append(model.theta.copy())
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert np.any(runs[0] != runs[2])
+
+
+def test_data_of_another_precision_gives_the_same_run(X):
+    X32 = X.astype("float32")
+    a, b = net(), net()
+    fit(a, X32, Adam(), progress=False, batch_size=20)
+    fit(b, X32.astype(float), Adam(), progress=False, batch_size=20)
+    np.testing.assert_array_equal(a.theta, b.theta)
+
+
+def test_stopping_early_leaves_model_and_history_consistent(X):
+    whole, stopped, history = net(), net(), History()
+    for progress in train(whole, X, Adam(), epochs=3, batch_size=10, X_test=X):
+        if progress.update == 7:
+            theta = whole.theta.copy()
+    for progress in train(stopped, X, Adam(), epochs=3, batch_size=10, X_test=X, history=history):
+        if progress.update == 7:
+            break
+    np.testing.assert_array_equal(stopped.theta, theta)
+    assert len(history) == 7 and history.rows[-1] == progress
+    assert math.isnan(history.test_loss[3]) and not math.isnan(history.test_loss[4])
+
+
+def test_an_interrupt_waits_for_the_update(X):
+    """Ctrl-C while the optimizer is at work: the update is finished, recorded, and fit returns."""
+    model, recorder = net(), Recorder(at=4, act=_thread.interrupt_main)
+    history = fit(model, X, recorder, epochs=3, batch_size=10, progress=False)
+    assert len(history) == len(recorder.grads) == 4
+    kept, recorder = History(), Recorder(at=4, act=_thread.interrupt_main)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in train(model, X, recorder, epochs=3, batch_size=10, history=kept):
+            pass
+    assert len(kept) == 4
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_divergence_is_named_and_finite_parameters_kept(dtype, X):
+    model = net(output="identity", hidden="identity", dtype=dtype)
+    history = History()
+    with pytest.raises(
+        Diverged, match=r"diverged at update \d+ .* is (inf|nan); the learning rate 1000 is probably too"
+    ):
+        for _ in train(model, X, SGD(1e3), epochs=100, batch_size=10, history=history):
+            pass
+    assert np.all(np.isfinite(model.theta)) and math.isfinite(model.loss(X))
+    assert np.all(np.isfinite(history.train_loss))
+
+
+def test_divergence_keeps_the_last_copy_not_the_first(X):
+    model, seen = net(output="identity"), {}
+    optimizer = SGD(1e-3)
+    with pytest.raises(Diverged, match="after update 200,"):
+        for progress in train(model, X, optimizer, epochs=100, batch_size=10):
+            seen[progress.update] = model.theta.copy()
+            if progress.update == 240:
+                optimizer.learning_rate = 1e200
+    np.testing.assert_array_equal(model.theta, seen[200])
+
+
+def test_learning_rate_set_while_training_counts_from_the_next_update(X):
+    model, optimizer = net(), SGD(0.1)
+    for progress in train(model, X, optimizer, epochs=2, batch_size=10):
+        if progress.update == 5:
+            optimizer.learning_rate, theta = 0.0, model.theta.copy()
+    np.testing.assert_array_equal(model.theta, theta)
+
+
+def test_history_per_epoch(X):
+    history = fit(net(), X, Adam(), epochs=2, batch_size=15, X_test=X, progress=False)
+    epochs = history.per_epoch()
+    assert list(epochs.epoch) == [1, 2] and list(epochs.update) == [4, 8]
+    assert epochs.train_loss[1] == pytest.approx(history.train_loss[4:].mean())
+    with pytest.raises(AttributeError, match="its columns are epoch, update"):
+        _ = history.accuracy
+    assert "8 updates" in repr(history) and repr(History()) == "History(no updates)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (dict(batch_size=51), "batch_size is 51: expected a whole number from 1 to 50, the number of images"),
+        (dict(batch_size=0), "batch_size is 0"),
+        (dict(epochs=1.5), "epochs is 1.5: expected a whole number of at least 1"),
+    ],
+)
+def test_bad_arguments_are_named_at_the_call(X, arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        train(net(), X, SGD(), **arguments)
+
+
+def test_the_progress_bar_goes_to_the_end(X, capsys):
+    fit(net(), X, SGD(), epochs=2, batch_size=10)
+    assert "10/10" in capsys.readouterr().err
+
+
+# -- on the real digits ------------------------------------------------------------------------------------------------
+
+
+def test_seven_layers_learn_in_one_epoch(mnist):
+    model = Autoencoder([784, 400, 200, 2, 200, 400, 784], dtype="float32").start_output_bias(mnist.train_images)
+    optimizer = Adam(cosine(2e-3, updates=33 * 600))
+    history = fit(model, mnist.train_images, optimizer, X_test=mnist.test_images, progress=False)
+    assert history.test_loss[-1] <= 17.0
+
+
+def test_linear_autoencoder_is_pca(mnist):
+    model = Autoencoder([784, 2, 784], output="identity", dtype="float32").start_output_bias(mnist.train_images)
+    optimizer = Adam(cosine(2e-3, updates=4 * 300))
+    history = fit(model, mnist.train_images, optimizer, 4, batch_size=200, X_test=mnist.test_images, progress=False)
+    pca_2 = ladder(mnist.train_images, mnist.test_images)["PCA-2"]
+    assert pca_2 == pytest.approx(21.82, abs=0.005)
+    assert history.test_loss[-1] == pytest.approx(pca_2, rel=0.01)
+
+
+def test_untrained_nets_stand_on_the_ladder(mnist):
+    """Grey at zero parameters; the mean image once the output bias is started."""
+    levels = ladder(mnist.train_images, mnist.test_images)
+    model = Autoencoder([784, 2, 784])
+    model.theta[:] = 0
+    assert model.loss(mnist.test_images) == pytest.approx(levels["grey"], rel=1e-5)
+    model.start_output_bias(mnist.train_images)
+    assert model.loss(mnist.test_images) == pytest.approx(levels["mean image"], rel=1e-4)

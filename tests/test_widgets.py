@@ -1,0 +1,78 @@
+import base64
+import io
+
+import ipywidgets
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from aelib import plots
+from aelib.widgets import Explorer, picture
+
+
+def compute(a, b=1.0):
+    if a > 5:
+        raise ValueError("a is <too> large")
+    return np.sin(a * np.linspace(0, b, 50))
+
+
+def draw(figure, y):
+    plots.curves(figure.subplots(), {"sin": (np.arange(50), y)}, "index", "sin")
+
+
+@pytest.fixture
+def explorer():
+    return Explorer(compute, draw, size=(4, 3), a=ipywidgets.FloatSlider(1, min=0, max=9), b=ipywidgets.FloatSlider(2))
+
+
+def test_moving_a_control_changes_the_picture_and_back(explorer):
+    first = explorer.image.value
+    assert imread(io.BytesIO(first)).shape[:2] == (300, 400)
+    explorer.controls["a"].value = 3.0
+    assert explorer.image.value != first and explorer.values == {"a": 3.0, "b": 2.0}
+    np.testing.assert_array_equal(explorer.result, compute(3.0, 2.0))
+    explorer.controls["a"].value = 1.0
+    assert explorer.image.value == first
+
+
+def test_an_error_is_shown_and_the_picture_stays(explorer):
+    first = explorer.image.value
+    explorer.controls["a"].value = 9.0
+    assert isinstance(explorer.error, ValueError) and "ValueError: a is &lt;too&gt; large" in explorer.message.value
+    assert explorer.image.value == first and explorer.image.layout.opacity == "1"
+    explorer.controls["a"].value = 2.0
+    assert explorer.error is None and explorer.message.value == "" and explorer.image.value != first
+
+
+def test_an_error_in_the_first_picture_is_the_cells():
+    with pytest.raises(ValueError, match="too"):
+        Explorer(compute, draw, a=ipywidgets.FloatSlider(6))
+
+
+def test_a_stored_notebook_shows_the_picture(explorer):
+    bundle = explorer._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert base64.b64decode(data["image/png"]) == explorer.image.value
+    assert picture(draw, compute(1.0), (4, 3)).data[:4] == b"\x89PNG"
+
+
+def test_drawings_hold_what_they_were_given(rng):
+    X = rng.random((5, 784))
+    tiled = plots.mosaic(X, columns=3)
+    assert tiled.shape == (57, 86)
+    np.testing.assert_array_equal(tiled[:28, 29:57], X[1].reshape(28, 28))
+    assert np.isnan(tiled[28]).all() and np.isnan(tiled[29:, 58:]).all()
+    axes = Figure().subplots(2, 3).ravel()
+    plots.images(axes[0], X, 3)
+    plots.image_rows(axes[1], {"input": X, "output": X[:3]})
+    assert [label.get_text() for label in axes[1].get_yticklabels()] == ["input", "output"]
+    plots.levels(axes[2], {"PCA-2": 21.82})
+    assert axes[2].texts[0].get_text() == "PCA-2 21.82"
+    plots.codes(axes[3], rng.random((20, 2)), np.repeat([3, 5], 10))
+    assert [text.get_text() for text in axes[3].texts] == ["3", "5"]
+    plots.grid(axes[4], [[3.0, np.nan], [1.0, 2.0]], ["a", "b"], ["c", "d"], "rows", "columns")
+    assert [text.get_text() for text in axes[4].texts] == ["3.0", "nan", "1.0", "2.0"]
+    assert axes[4].patches[0].get_xy() == (-0.5, 0.5)  # the frame stands round the smallest
+    plots.signed(axes[5], np.array([[-2.0, 1.0]]))
+    assert axes[5].images[0].get_clim() == (-2.0, 2.0)
