@@ -135,25 +135,27 @@ def confusion(ax, counts, title=""):
     ax.set_title(title)
 
 
-def grid(ax, values, rows, columns, ylabel, xlabel, title="", best=min):
+def grid(ax, values, rows, columns, ylabel, xlabel, title="", best=min, most=np.inf, digits=1):
     """Draw a table of numbers (len(rows), len(columns)) as a heat map with the numbers in it, the best one framed.
 
-    A value that is nan (a diverged run) is drawn hatched and named "nan".
+    A value that is nan (a diverged run) is grey and named "nan". Values above ``most`` have its colour, so that a few
+    large ones do not take all colours from the rest; ``digits`` counts decimals.
     """
     values = np.ma.masked_invalid(np.asarray(values, float))
     ax.set_facecolor("0.85")
-    picture = ax.imshow(values, cmap="viridis_r", aspect="auto")
-    middle = (values.min() + values.max()) / 2 if values.count() else 0
+    top = min(values.max(), most) if values.count() else 1
+    picture = ax.imshow(values, cmap="viridis_r", aspect="auto", vmax=top)
+    middle = (values.min() + top) / 2 if values.count() else 0
     for i in range(len(rows)):
         for j in range(len(columns)):
             masked = values.mask is not np.ma.nomask and values.mask[i, j]
-            text, color = ("nan", "black") if masked else (f"{values[i, j]:.1f}", "black")
+            text, color = ("nan", "black") if masked else (f"{values[i, j]:.{digits}f}", "black")
             if not masked and values[i, j] > middle:
                 color = "white"
             ax.text(j, i, text, ha="center", va="center", color=color)
     if values.count():
         i, j = np.unravel_index(int(np.ma.argmin(values) if best is min else np.ma.argmax(values)), values.shape)
-        ax.add_patch(_frame(i, j))
+        frame(ax, (i, i), (j, j))
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(rows)), rows)
     ax.set_xlabel(xlabel)
@@ -162,10 +164,14 @@ def grid(ax, values, rows, columns, ylabel, xlabel, title="", best=min):
     return picture
 
 
-def _frame(i, j):
+def frame(ax, rows, columns, color=LINES[1], style="-"):
+    """Frame cells of a ``grid``, from the first to the last of ``rows`` and of ``columns``, two indices each."""
     from matplotlib.patches import Rectangle
 
-    return Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=LINES[1], linewidth=3)
+    (top, bottom), (left, right) = rows, columns
+    size = right - left + 1, bottom - top + 1
+    form = dict(fill=False, edgecolor=color, linestyle=style, linewidth=3, clip_on=False)
+    ax.add_patch(Rectangle((left - 0.5, top - 0.5), *size, zorder=2 + (style == "-"), **form))
 
 
 def dots(ax, repeats, ylabel, most=np.inf):
@@ -232,3 +238,50 @@ def _mark(ax, blocks):
     for block in list(blocks.values())[1:]:
         ax.axhline(block.start - 0.5, color="0.7", linewidth=0.5)
         ax.axvline(block.start - 0.5, color="0.7", linewidth=0.5)
+
+
+def bands(ax, lines, xlabel, ylabel, **legend):
+    """Draw a dict of named bands, name -> (x, low, middle, high), lines on shaded ground; ``legend``: its options."""
+    for k, (name, (x, low, middle, high)) in enumerate(lines.items()):
+        color, style = LINES[k % len(LINES)], STYLES[k % len(STYLES)]
+        ax.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+        ax.plot(x, middle, label=name, color=color, linestyle=style)
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    if lines:
+        ax.legend(**{"fontsize": "small"} | legend)
+
+
+def distortion_map(ax, values, limits):
+    """Draw magnifications of area (rows, columns), code 2 ascending, in grey on a logarithmic scale, with a key."""
+    logs = np.log10(np.maximum(values, 1e-12))
+    low, high = np.quantile(logs, [0.02, 0.98])
+    image = ax.imshow(
+        logs, cmap="Greys", vmin=low, vmax=high + 0.8 * (high - low), extent=limits, origin="lower", aspect="auto"
+    )  # the darkest greys are left to the codes
+    image.set_zorder(0)
+    key = ax.inset_axes((0.6, 0.08, 0.34, 0.025))
+    key.imshow(
+        np.linspace(low, high, 64)[None], cmap=image.cmap, norm=image.norm, extent=(low, high, 0, 1), aspect="auto"
+    )
+    key.set_title(
+        "image area per code area", fontsize="x-small", pad=4, bbox=dict(facecolor="white", edgecolor="none", pad=1)
+    )
+    key.set_yticks([])
+    ends = (low, high)
+    key.set_xticks(ends, [f"{10**end:.2g}" for end in ends], fontsize="x-small")
+
+
+def ellipses(ax, centres, axes, color="black"):
+    """Draw ellipses at centres (n, 2) with half-axes (n, 2, 2), long before short, and the short half-axes in red."""
+    turn = np.linspace(0, 2 * np.pi, 49)
+    for centre, (long, short) in zip(centres, axes, strict=True):
+        ax.plot(*(centre + np.outer(np.cos(turn), long) + np.outer(np.sin(turn), short)).T, color=color, linewidth=1)
+        ax.plot(*np.transpose([centre, centre + short]), color=LINES[1], linewidth=1.5)
+
+
+def log_ticks(ax, ticks):
+    """Make the y axis logarithmic, with plain numbers at these ticks and nowhere else."""
+    ax.set_yscale("log")
+    ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()

@@ -102,7 +102,7 @@ def train(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, hi
         X: training images, (n, D), floating point in [0, 1].
         optimizer: an object with ``step(theta, grad)``; its state goes on from where it stands.
         epochs: number of passes over X.
-        batch_size: images per update, at most n.
+        batch_size: images per update, at most n; or a schedule, a function of the number of updates already made.
         seed: seed of the order of images.
         X_test: images, (m, D), on which the reconstruction error is measured after each epoch.
         history: a ``History`` to which every Progress is appended before it is yielded.
@@ -117,29 +117,48 @@ def train(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, hi
     """
     X = model.check_images(X)
     X_test = None if X_test is None else model.check_images(X_test)
-    for name, value, most in (("epochs", epochs, math.inf), ("batch_size", batch_size, len(X))):
-        if value != int(value) or not 1 <= value <= most:
-            limit = f"from 1 to {most}, the number of images" if most < math.inf else "of at least 1"
-            raise ValueError(f"{name} is {value}: expected a whole number {limit}")
+    epochs = _whole("epochs", epochs)
+    if not callable(batch_size):
+        size = _whole("batch_size", batch_size, len(X))
     history = History() if history is None else history
-    return _updates(model, X, optimizer, int(epochs), int(batch_size), seed, X_test, history)
+    sizes = batch_size if callable(batch_size) else lambda update: size
+    return _updates(model, X, optimizer, epochs, sizes, seed, X_test, history)
 
 
-def _updates(model, X, optimizer, epochs, batch_size, seed, X_test, history):
+def _whole(name, value, most=math.inf):
+    if value != int(value) or not 1 <= value <= most:
+        limit = f"from 1 to {most}, the number of images" if most < math.inf else "of at least 1"
+        raise ValueError(f"{name} is {value}: expected a whole number {limit}")
+    return int(value)
+
+
+class _Batches(dict):
+    """Memory for batches of X, size -> (batch, the model's buffers), made at first use; two sizes are kept."""
+
+    def __init__(self, model, X):
+        self.model, self.X = model, X
+
+    def __missing__(self, size):
+        if len(self) == 2:
+            del self[next(iter(self))]
+        self[size] = np.empty((size, self.X.shape[1]), self.X.dtype), self.model.buffers(size)
+        return self[size]
+
+
+def _updates(model, X, optimizer, epochs, sizes, seed, X_test, history):
     rng = np.random.default_rng(seed)
     n, seconds, test_loss, update = len(X), 0.0, math.nan, 0
-    sizes = {min(batch_size, n), n % batch_size or batch_size}
-    buffers = {size: model.buffers(size) for size in sizes}
-    batches = {size: np.empty((size, X.shape[1]), X.dtype) for size in sizes}
+    batches = _Batches(model, X)
     kept, kept_update = model.theta.copy(), 0
     for epoch in range(epochs):
-        order = rng.permutation(n)
-        for first in range(0, n, batch_size):
+        order, first = rng.permutation(n), 0
+        while first < n:
             with _uninterrupted(), np.errstate(over="ignore", invalid="ignore"):
                 start = time.perf_counter()
-                index = order[first : first + batch_size]
-                batch = np.take(X, index, axis=0, out=batches[index.size], mode="clip")
-                loss, grad = model.loss_and_grad(batch, out=buffers[index.size])
+                index = order[first : first + _whole("batch_size", sizes(update), n)]
+                batch, buffers = batches[index.size]
+                np.take(X, index, axis=0, out=batch, mode="clip")
+                loss, grad = model.loss_and_grad(batch, out=buffers)
                 grad_norm = math.sqrt(grad @ grad)
                 if not (math.isfinite(loss) and math.isfinite(grad_norm)):
                     model.theta[...] = kept
@@ -149,7 +168,8 @@ def _updates(model, X, optimizer, epochs, batch_size, seed, X_test, history):
                 optimizer.step(model.theta, grad)
                 update += 1
                 seconds += time.perf_counter() - start
-                images = epoch * n + first + index.size
+                first += index.size
+                images = epoch * n + first
                 if X_test is not None and images % n == 0:
                     test_loss = model.reconstruction_error(X_test)
                 progress = Progress(images / n, update, images, seconds, loss, test_loss, grad_norm)
@@ -178,7 +198,7 @@ def fit(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, prog
         X: training images, (n, D).
         optimizer: an object with ``step(theta, grad)``.
         epochs: number of passes over X.
-        batch_size: images per update.
+        batch_size: images per update, or a schedule.
         seed: seed of the order of images.
         X_test: images on which the reconstruction error is measured after each epoch.
         progress: False shows no bar.
@@ -187,7 +207,7 @@ def fit(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, prog
 
     history = History()
     updates = train(model, X, optimizer, epochs, batch_size, seed, X_test, history)
-    total = int(epochs) * math.ceil(len(X) / batch_size)
+    total = None if callable(batch_size) else int(epochs) * math.ceil(len(X) / batch_size)
     bar = tqdm(total=total, unit="update", leave=False, mininterval=0, disable=not progress)
     with bar, contextlib.suppress(KeyboardInterrupt):
         shown = time.perf_counter()

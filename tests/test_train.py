@@ -122,6 +122,24 @@ def test_learning_rate_set_while_training_counts_from_the_next_update(X):
     np.testing.assert_array_equal(model.theta, theta)
 
 
+def test_batch_size_may_be_a_schedule(X):
+    """A constant function gives the same run; one that changes still brings every image once an epoch."""
+    runs = []
+    for size in (15, lambda update: 15):
+        model = net()
+        runs.append(list(train(model, X, Adam(), epochs=2, batch_size=size)))
+    assert [row.train_loss for row in runs[0]] == [row.train_loss for row in runs[1]]
+    model, recorder = net(), Recorder()
+    images = [row.images for row in train(model, X, recorder, 2, lambda update: [30, 7, 50, 50][update])]
+    assert images == [30, 37, 50, 100]
+    whole = model.loss_and_grad(X)[1]
+    total = sum(w * g for w, g in zip([30, 7, 13], recorder.grads, strict=False)) / 50
+    np.testing.assert_allclose(total, whole, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(recorder.grads[3], whole, rtol=1e-12, atol=1e-15)
+    with pytest.raises(ValueError, match="batch_size is 51: expected a whole number from 1 to 50"):
+        list(train(model, X, SGD(), batch_size=lambda update: 51))
+
+
 def test_history_per_epoch(X):
     history = fit(net(), X, Adam(), epochs=2, batch_size=15, X_test=X, progress=False)
     epochs = history.per_epoch()

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import io
 
@@ -8,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from aelib import plots
-from aelib.widgets import Explorer, picture
+from aelib.widgets import Explorer, Picture, picture
 
 
 def compute(a, b=1.0):
@@ -19,6 +20,12 @@ def compute(a, b=1.0):
 
 def draw(figure, y):
     plots.curves(figure.subplots(), {"sin": (np.arange(50), y)}, "index", "sin")
+
+
+def wide_labels(figure, y):
+    """Draw with tick labels whose width depends on the result, and so the layout."""
+    draw(figure, y)
+    figure.axes[0].set_yticks([0], [f"{y[25]:.{3 + int(9 * abs(y[25]))}f}"])
 
 
 @pytest.fixture
@@ -43,6 +50,26 @@ def test_an_error_is_shown_and_the_picture_stays(explorer):
     assert explorer.image.value == first and explorer.image.layout.opacity == "1"
     explorer.controls["a"].value = 2.0
     assert explorer.error is None and explorer.message.value == "" and explorer.image.value != first
+
+
+def test_in_jupyter_a_change_shows_at_once_and_in_full_at_rest():
+    """On a running loop a picture made while a control moves keeps the last layout; at rest it is the full one."""
+
+    async def scenario():
+        controls = dict(a=ipywidgets.FloatSlider(1, min=0, max=9), b=ipywidgets.FloatSlider(2))
+        explorer = Explorer(compute, wide_labels, size=(4, 3), **controls)
+        full = {a: Picture(wide_labels, (4, 3)).png(compute(a, 2.0)) for a in (1.0, 3.0, 4.0)}
+        assert explorer.image.value == full[1.0]
+        for a in (3.0, 4.0):
+            explorer.controls["a"].value = a
+            assert explorer.image.value not in full.values()
+            np.testing.assert_array_equal(explorer.result, compute(a, 2.0))
+        shown = []
+        explorer.image.observe(lambda change: shown.append(change["new"]), "value")
+        await asyncio.sleep(1)
+        assert shown == [full[4.0]]  # one full picture, of the last values only
+
+    asyncio.run(scenario())
 
 
 def test_an_error_in_the_first_picture_is_the_cells():
