@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aelib import study
-from aelib.study import MissingResult, Setting, StaleResult
+from aelib import Autoencoder, load_mnist, study
+from aelib.experiments import TUNED
+from aelib.study import Map, MissingResult, Setting, StaleResult
 
 SMALL = dict(images=300, epochs=2)
 
@@ -99,10 +100,11 @@ def test_a_tuned_step_is_the_best_of_the_stored_ones(tmp_path, monkeypatch):
 
 
 def test_every_experiment_is_declared_once():
-    for name in ("tuning", "architectures-report", "grid", "embedding"):
+    for name in study.EXPERIMENTS:
         settings = study.plan(name)
         assert len(set(settings)) == len(settings)
     assert all(s.images <= 2000 and s.epochs <= 2 for s in study.plan("grid", quick=True))
+    assert all(1 <= len(study.plan(name, quick=True)) <= 4 for name in study.EXPERIMENTS)
     with pytest.raises(ValueError, match="there is no experiment 'gird': expected one of tuning"):
         study.plan("gird")
 
@@ -126,6 +128,151 @@ def test_killed_and_run_again_gives_the_same_bit_for_bit(tmp_path):
     assert results[0].info == first[0].info  # kept, not made anew
     pairs = zip(results, study.stored("grid", whole), strict=True)
     assert all(same(a, b) for a, b in pairs)
+
+
+def test_weights_are_stored_as_a_model(tmp_path, monkeypatch):
+    settings = [Setting("784-2", "Adam", keep="weights", **SMALL)]
+    monkeypatch.setitem(study.EXPERIMENTS, "embedding-net", lambda: settings)
+    with pytest.raises(MissingResult, match="embedding-net: 1 of 1 runs are missing"):
+        study.load_model(folder=tmp_path)
+    result = study.execute(settings[0])
+    study.store("embedding-net", [result], tmp_path)
+    model = study.load_model(folder=tmp_path)
+    assert np.array_equal(model.theta, result.theta) and np.array_equal(
+        model.theta, Autoencoder.load(tmp_path / "embedding-net.npz").theta
+    )
+    assert abs(model.reconstruction_error(load_mnist().test_images) - result.test_loss[-1]) < 1e-5
+    back = study.load("embedding-net", tmp_path)[0]
+    assert set(back.arrays) == set(result.arrays)
+
+
+def test_pictures_are_reconstructions_of_ten_different_digits():
+    mnist = load_mnist()
+    assert [int(mnist.test_labels[np.all(mnist.test_images == x, axis=1)][0]) for x in study.ten_digits(mnist)] == list(
+        range(10)
+    )
+    pictures = study.execute(Setting("784-2", "Adam", keep="pictures", **SMALL)).pictures
+    assert pictures.shape == (10, 784) and pictures.dtype == np.uint8 and pictures.max() > 0
+
+
+def test_cosines_are_those_of_the_products():
+    setting = Setting("784-2", "Adam", keep="cosines", images=1000, epochs=1)
+    result = study.execute(setting)
+    assert result.at.tolist() == [0, 1, 2, 5, 10] and result.cosine_random.shape == (5, 5)
+    assert np.all(np.abs(result.cosine_gradient) <= 1 + 1e-12)
+    X = load_mnist().train_images[:1000].astype(np.float64)
+    start = Autoencoder([784, 2, 784], init="report", output_bias=False, dtype="float32")
+    at = start.with_theta(start.theta.astype(np.float64)).linearize(X)
+    H, G = at.hvp(at.grad), at.gnvp(at.grad)
+    assert result.cosine_gradient[0] == pytest.approx(H @ G / np.linalg.norm(H) / np.linalg.norm(G), abs=1e-9)
+
+
+def test_sharpness_is_a_change_of_the_gradient_along_the_step():
+    """Measured once more by a difference of gradients, on the way of the run."""
+    setting = Setting("784-2", "Adam", images=1000, batch_size=1000, epochs=4, keep="sharpness")
+    result = study.execute(setting)
+    X = load_mnist().train_images[:1000].astype(np.float64)
+    model, adam = setting.model(X), setting.optimizer()
+    model = model.with_theta(model.theta.astype(np.float64))
+    for update in range(4):
+        loss, grad = model.loss_and_grad(X)
+        adam.step(model.theta, grad)
+        assert result.batch_loss[update] == pytest.approx(loss, rel=1e-4)
+    start, grad = model.theta.copy(), model.loss_and_grad(X)[1]
+    adam.step(model.theta, grad)
+    step = model.theta - start
+    P = np.sqrt(adam.moments["second"] * (1 - 0.99) / (1 - 0.99**5)) + 1e-8
+    change = model.with_theta(start + 1e-4 * step).loss_and_grad(X)[1] - grad
+    assert result.along_step[-1] == pytest.approx(step @ change / 1e-4 / (step @ (P * step)), rel=0.02)
+
+
+def test_a_map_is_scored_on_codes_of_test_images_it_has_not_learnt_labels_of(monkeypatch):
+    result = study.execute(Map("PCA", train=400, test=100))
+    assert result.codes.shape == (500, 2) and result.status == "done"
+    assert 0.2 < result.accuracy < 0.7 and 0.2 < result.accuracy_all < 0.7 and 0.5 < result.trustworthiness < 1
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(ValueError, match=r"UMAP needs umap-learn: pip install -e \.\[reference\]"):
+        study.execute(Map("UMAP", train=400, test=100))
+
+
+def test_the_tuned_steps_are_those_that_tuning_found():
+    assert {case: study.tuned_step(*case) for case in TUNED} == TUNED
+
+
+def test_status_counts_what_is_stored_and_says_what_is_left(experiment, tmp_path):
+    study.store("tuning", [study.execute(experiment[0])], tmp_path)
+    lines = {line.split()[0]: line for line in study.status(tmp_path)}
+    assert set(lines) == set(study.EXPERIMENTS)
+    assert "1 of    3 runs, 0 minutes" in lines["tuning"] and "more to come" in lines["grid"]
+
+
+def test_two_bars_show_the_whole_and_the_part(experiment, tmp_path, capsys):
+    study.store("tuning", [study.execute(experiment[0])], tmp_path)
+    study.run(["tuning"], jobs=1, folder=tmp_path)
+    shown = capsys.readouterr().err
+    assert "all " in shown and "tuning 3 of 3" in shown and "100 %" in shown and "left" in shown
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A Dask scheduler and two workers in processes of their own: (address, list of workers)."""
+    pytest.importorskip("distributed", reason="the cluster test needs Dask: pip install -e .[cluster]")
+    environment = os.environ | {"DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "False"}
+    shared = dict(env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    file = tmp_path / "scheduler.json"
+    scheduler = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    worker = [sys.executable, "-m", "dask", "worker", "--no-nanny", "--nthreads", "1", "--no-dashboard"]
+    processes = [subprocess.Popen([*scheduler, "--scheduler-file", file], **shared)]
+    try:
+        for _ in range(300):
+            if file.exists():
+                break
+            time.sleep(0.1)
+        address = json.loads(file.read_text())["address"]
+        processes += [subprocess.Popen([*worker, address], **shared) for _ in range(2)]
+        yield address, processes[1:]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def test_a_cluster_that_loses_a_worker_loses_no_run(cluster, tmp_path, monkeypatch):
+    """SIGKILL of one of two workers at the first result; the other does its runs; all agree with runs made here."""
+    from distributed import Client
+
+    address, workers = cluster
+    settings = [
+        Setting("784-2", method, seed=seed, images=6000, epochs=6) for seed in range(2) for method in ("SGD", "Adam")
+    ]
+    monkeypatch.setitem(study.EXPERIMENTS, "tuning", lambda: settings)
+    with Client(address) as client:
+        client.wait_for_workers(2, timeout=30)
+    store = study.store
+
+    def store_and_kill(*args):
+        store(*args)
+        workers[0].kill()
+
+    monkeypatch.setattr(study, "store", store_and_kill)
+    study.run(["tuning"], cluster=address, folder=tmp_path)
+    assert workers[0].wait(10) == -signal.SIGKILL and workers[1].poll() is None
+    pairs = zip(study.load("tuning", tmp_path), (study.execute(setting) for setting in settings), strict=True)
+    assert all(same(a, b) for a, b in pairs)
+
+
+def test_a_cluster_without_dask_or_scheduler_is_told_in_a_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(SystemExit, match=r"--cluster needs Dask: pip install -e \.\[cluster\]"):
+        study.main(["run", "tuning", "--cluster", "tcp://127.0.0.1:1"])
+
+
+def test_figures_are_drawn_by_one_command(tmp_path, monkeypatch, capsys):
+    from aelib import figures
+
+    monkeypatch.setattr(figures, "draw_all", lambda folder: (folder / "a.png").write_bytes(b""))
+    study.main(["figures", str(tmp_path / "new")])
+    assert capsys.readouterr().out.startswith(f"1 figures in {tmp_path / 'new'}")
 
 
 def test_command_line(capsys, monkeypatch):

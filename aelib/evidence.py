@@ -1,0 +1,208 @@
+"""What lab 6 measures on stored results, and the panels of its cards: functions (ax, ...) that draw on one Axes.
+
+Results are lists of ``study.Result``; losses are half-SSE per image on the test images.
+"""
+
+import numpy as np
+
+from aelib import plots
+from aelib.checks import compare
+from aelib.figures import LOSS, final, finals, groups, reference, select
+
+SHORT = {"784-2": "3 layers", "784-200-2": "5 layers", "784-400-200-2": "7 layers"}
+BOUND = 38  # 2 (1 + beta1) / (1 - beta1) at beta1 = 0.9: Adam is stable below BOUND / step (Cohen et al., 2022)
+
+
+def span(values, digits=1):
+    """Return the range of numbers in words.
+
+    >>> span([2.34, 1.0, 1.5])
+    '1.0 to 2.3'
+    """
+    low, high = (f"{value:.{digits}f}" for value in (np.min(values), np.max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def epoch_ends(results, first, last):
+    """Return the test losses at the ends of epochs first to last, (runs, epochs)."""
+    return np.array(
+        [[r.test_loss[r.images == k * r.setting.images][0] for k in range(first, last + 1)] for r in results]
+    )
+
+
+def waking(results, level):
+    """Return the epochs after which each run is first seen below this loss, (runs,)."""
+    return np.array([r.images[np.argmax(r.test_loss < level)] / r.setting.images for r in results])
+
+
+def leads(results):
+    """Return, for each net, the method with the least mean final loss, or None where its lead is within the noise.
+
+    A lead counts when it exceeds twice its standard error over seeds: 2 sqrt(s_a^2 / n_a + s_b^2 / n_b), against
+    the method that comes second.
+    """
+    found = {}
+    for net, own in groups(results, "net").items():
+        (first, a), (_, b) = sorted(finals(own, "method").items(), key=lambda item: item[1].mean())[:2]
+        error = np.sqrt(a.var(ddof=1) / a.size + b.var(ddof=1) / b.size)
+        found[net] = first if b.mean() - a.mean() > 2 * error else None
+    return found
+
+
+def crossed(results, value=final):
+    """Return the mean over seeds of value(result) for every (batch size, step) that is stored, as a dict.
+
+    Runs for which the value is nan are left out.
+    """
+    found = {}
+    for key, own in groups(results, "batch_size", "step").items():
+        values = [x for x in map(value, own) if not np.isnan(x)]
+        found |= {key: float(np.mean(values))} if values else {}
+    return found
+
+
+def after(updates):
+    """Return the function of a result that gives its test loss at the last moment logged up to so many updates.
+
+    It is nan for a run that is shorter by more than a twentieth.
+    """
+
+    def loss(result):
+        if result.setting.updates < 0.95 * updates:
+            return np.nan
+        return float(result.test_loss[result.update <= updates][-1])
+
+    return loss
+
+
+def confused(codes, labels, n_train=60_000, neighbours=15, every=3):
+    """Return the percentages of test digits (true, named) that kNN on every third training code gives, (10, 10).
+
+    Args:
+        codes: (n, 2), training codes first.
+        labels: of all of them.
+        n_train: number of training codes.
+        neighbours: k.
+        every: 3 for every third training code.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    named = KNeighborsClassifier(neighbours).fit(codes[:n_train:every], labels[:n_train:every]).predict(codes[n_train:])
+    counts = np.zeros((10, 10))
+    np.add.at(counts, (labels[n_train:], named), 1)
+    return 100 * counts / counts.sum(axis=1, keepdims=True)
+
+
+def signed_cosines(at, directions):
+    """Return the signed cosines of H p and G p of a ``Linearization`` for directions in rows."""
+    return np.array([compare(at.hvp(p), at.gnvp(p)).cosine for p in directions])
+
+
+def climbs(results):
+    """Return what "curvature" measured, (net, "gradient" or "random") -> (updates, least, median, most over seeds).
+
+    "random" is the median over a run's random directions.
+    """
+    found = {}
+    for net, own in groups(results, "net").items():
+        values = {
+            "gradient": [r.cosine_gradient for r in own],
+            "random": [np.median(r.cosine_random, axis=1) for r in own],
+        }
+        found |= {(net, name): (own[0].at, *np.quantile(v, [0, 0.5, 1], axis=0)) for name, v in values.items()}
+    return found
+
+
+def bound_share(results):
+    """Return curvature / bound along P^-1 grad of "sharpness" runs by step: step -> (seeds, updates)."""
+    return {
+        step: np.array([r.along_gradient * step / BOUND for r in own]) for step, own in groups(results, "step").items()
+    }
+
+
+# -- panels ------------------------------------------------------------------------------------------------------------
+
+
+def errors(ax, reports, names, title):
+    """Draw relative errors of ``check_model``'s reports with the range that central differences reach."""
+    found = [max(reports[name].relative_error, 1e-18) for name in names]
+    plots.curves(ax, {"relative error": (found, names)}, "0 is drawn at 1e-18", "", markers=True)
+    ax.axvspan(1e-9, 1e-7, color="0.9", label="central differences")
+    ax.set(xscale="log", xlim=(5e-19, 1e-6), title=title)
+    ax.margins(y=0.2)
+    ax.legend(fontsize="small", loc="center right")
+
+
+def runs(ax, lines, title, limits):
+    """Draw live runs, name -> (updates, loss), over the reference ladder."""
+    plots.curves(ax, {f"{name}: {y[-1]:.1f}": (x, y) for name, (x, y) in lines.items()}, "updates", "half-SSE")
+    plots.levels(ax, {name: loss for name, loss in reference().items() if limits[0] < loss < limits[1]})
+    ax.set(ylim=limits)
+    ax.set_title(f"live: {title}", fontsize="medium")
+
+
+def cosines(ax, lottery, title):
+    """Draw the histogram of signed cosines."""
+    ax.hist(lottery, 30, color=plots.LINES[0])
+    ax.set(xlabel="cosine of Hp and Gp", ylabel="directions", title=title, xlim=(-1, 1))
+
+
+def climbing(ax, lines):
+    """Draw the bands of ``climbs``."""
+    named = {f"{net}, {name}": (np.maximum(x, 0.5), *band) for (net, name), (x, *band) in lines.items()}
+    plots.bands(ax, named, "updates (0 is drawn at 0.5)", "cosine of Hp and Gp")
+    ax.set(xscale="log", title="stored: median and range of 3 seeds")
+
+
+def final_dots(ax, results, title, most=19):
+    """Draw the final losses of the 5-layer and the 7-layer net by method, a dot a seed."""
+    table = {}
+    for net in ("784-200-2", "784-400-200-2"):
+        named = finals(select(results, net=net), "method")
+        table |= {f"{method.replace('prop', '')}\n{SHORT[net]}": values for method, values in named.items()}
+    plots.dots(ax, table, LOSS, most)
+    ax.tick_params(axis="x", labelsize="x-small")
+    ax.set_title(f"stored: {title}", fontsize="medium")
+
+
+def heat(ax, values, title):
+    """Draw a table of ``crossed``: step along x, batch size along y; what is not stored is left grey."""
+    batches, steps = (sorted({key[k] for key in values}) for k in (0, 1))
+    cells = [[values.get((batch, step), np.nan) for step in steps] for batch in batches]
+    plots.grid(ax, cells, batches, [f"{step:g}" for step in steps], "batch size", "step", f"stored: {title}")
+    for text, value in zip(list(ax.texts), np.ravel(cells), strict=True):
+        if np.isnan(value):
+            text.set_text("")
+    ax.tick_params(axis="x", labelsize="x-small")
+
+
+def batch_losses(ax, lines, title, limits=(22, 60)):
+    """Draw losses of every update, name -> (updates,)."""
+    plots.curves(ax, {k: (np.arange(1, len(v) + 1), v) for k, v in lines.items()}, "updates", "half-SSE of the batch")
+    ax.set(ylim=limits, title=title)
+
+
+def against_bound(ax, share):
+    """Draw the bands of ``bound_share``; what is below 1e-3, or negative, is drawn at 1e-3."""
+    bands = {}
+    for step, values in share.items():
+        quantiles = np.clip(np.quantile(values, [0, 0.5, 1], axis=0), 1e-3, None)
+        bands[f"step {step:g}"] = (np.arange(1, values.shape[1] + 1), *quantiles)
+    plots.bands(ax, bands, "updates", "curvature / bound")
+    ax.axhline(1, color="black", linewidth=1)
+    ax.set(yscale="log", title="stored: median and range of 3 seeds")
+
+
+def dots_by_name(ax, values, ylabel, title="stored: a dot a seed"):
+    """Draw a column of dots for each name."""
+    for k, (name, column) in enumerate(values.items()):
+        ax.plot(np.full(len(column), k), column, plots.MARKERS[k % 7], color=plots.LINES[k % 7], label=name)
+    ax.set_xticks(range(len(values)), values, rotation=40, ha="right", fontsize="small")
+    ax.set(ylabel=ylabel, title=title)
+
+
+def code_map(ax, codes, labels, title, outside=2):
+    """Draw 2-D codes by digit, so many percent cut off at each edge."""
+    plots.codes(ax, codes, labels, f"{title}\n{outside} % cut off at each edge", size=4)
+    (left, bottom), (right, top) = np.percentile(codes, [outside, 100 - outside], axis=0)
+    ax.set(xlim=(left, right), ylim=(bottom, top))

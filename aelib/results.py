@@ -1,0 +1,148 @@
+"""Results of the study's runs, and the files they are stored in: data/results/NAME.npz and NAME.json.
+
+Numbers stand in the ``.npz``, everything else (settings, versions, times, the command that makes them) in the JSON
+beside it. A stored result whose setting is not the code's any more is refused by name.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from aelib.autoencoder import Autoencoder
+from aelib.datasets import DATA
+from aelib.experiments import Map, Setting, plan
+from aelib.files import load_npz, save_npz, save_text
+
+RESULTS = DATA / "results"
+COLUMNS = ("update", "images", "seconds", "train_loss", "test_loss", "grad_norm")
+MODEL = ("theta", "config")  # stored under these very names, so that ``Autoencoder.load`` reads the file
+
+
+class MissingResult(FileNotFoundError):
+    """A stored result that was asked for is not there."""
+
+
+class StaleResult(ValueError):
+    """A stored result was made with another setting than the code's of today."""
+
+
+@dataclass
+class Result:
+    """What a run gave: ``setting``, ``status`` ("done" or the diagnosis of its divergence), ``info``, and arrays.
+
+    Of a training run, the arrays ``update, images, seconds, train_loss, test_loss, grad_norm`` have one entry for each
+    moment logged: updates 1, 2, 5, 10, 20, 50, ... and the end of every epoch. ``train_loss`` is the mean over the
+    updates since the moment before. ``aelib.runs`` says which others there are. Arrays are attributes too.
+    """
+
+    setting: Setting | Map
+    status: str
+    info: dict
+    arrays: dict
+
+    def __getattr__(self, name):
+        if name != "arrays" and name in self.arrays:
+            return self.arrays[name]
+        raise AttributeError(f"Result has no {name!r}")
+
+
+def _paths(name, folder):
+    folder = Path(folder or RESULTS)
+    return folder / f"{name}.npz", folder / f"{name}.json"
+
+
+def _key(i, name):
+    return name if name in MODEL else f"{i}.{name}"
+
+
+def store(name, results, folder=None):
+    """Write all results of an experiment, atomically: the numbers first, then the JSON that vouches for them.
+
+    An experiment whose runs keep their weights has one run only, for its file is a model's.
+    """
+    numbers, settings = _paths(name, folder)
+    numbers.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {_key(i, key): values for i, result in enumerate(results) for key, values in result.arrays.items()}
+    runs = [dict(setting=asdict(r.setting), status=r.status, **r.info) for r in results]
+    arrays["settings"] = np.array([json.dumps(run["setting"]) for run in runs])
+    save_npz(numbers, **arrays)
+    unit = "accuracy and trustworthiness, 0 to 1" if name == "maps" else "half-SSE per image"
+    about = dict(command=f"python -m aelib.study run {name}", unit=unit, runs=runs)
+    save_text(settings, json.dumps(about, indent=1) + "\n")
+
+
+def stored(name, folder=None):
+    """Return what is stored of an experiment, finished or not, as a list of ``Result``; [] where nothing is."""
+    numbers, settings = _paths(name, folder)
+    if not (numbers.exists() and settings.exists()):
+        return []
+    runs = json.loads(settings.read_text(encoding="utf-8"))["runs"]
+    arrays = load_npz(numbers, ["settings"])
+    row = {key: i for i, key in enumerate(arrays.pop("settings").tolist())}
+    results = []
+    for run in runs:
+        setting, status = run.pop("setting"), run.pop("status")
+        i = row.get(json.dumps(setting))
+        if i is None:  # killed between the two files: the run counts as not done
+            continue
+        own = {key.removeprefix(f"{i}."): values for key, values in arrays.items() if key.startswith(f"{i}.")}
+        own |= {key: arrays[key] for key in MODEL if key in arrays}
+        try:
+            setting = (Map if name == "maps" else Setting)(**setting)
+        except TypeError as error:
+            raise StaleResult(
+                f"{settings}: a stored setting is not of today's form ({error}); {_again(name)}"
+            ) from None
+        results.append(Result(setting, status, run, own))
+    return results
+
+
+def _again(name):
+    return f"delete data/results/{name}.* and run: python -m aelib.study run {name}"
+
+
+def load(name, folder=None):
+    """Return the results of a whole experiment, in the order of ``plan``.
+
+    Raises:
+        ValueError: there is no experiment of this name.
+        MissingResult: some runs are not stored; the message says how many, and the command that makes them.
+        StaleResult: a stored run is not of today's plan; the message names it.
+    """
+    settings = plan(name)
+    found = {result.setting: result for result in stored(name, folder)}
+    for setting in found:
+        if setting not in settings:
+            raise StaleResult(f"{name}: the stored run {setting} is not in today's plan; {_again(name)}")
+    missing = [setting for setting in settings if setting not in found]
+    if missing:
+        raise MissingResult(
+            f"{name}: {len(missing)} of {len(settings)} runs are missing: python -m aelib.study run {name}"
+        )
+    return [found[setting] for setting in settings]
+
+
+def whole_seeds(name, folder=None):
+    """Return the results of an experiment for those seeds all of whose runs are stored, in the order of ``plan``.
+
+    For evidence from an experiment that is not finished; errors as in ``load``, but for missing runs.
+    """
+    settings = plan(name)
+    found = {result.setting: result for result in stored(name, folder)}
+    missing = {setting.seed for setting in settings if setting not in found}
+    return [found[setting] for setting in settings if setting.seed not in missing]
+
+
+def load_model(name="embedding-net", folder=None):
+    """Return the trained ``Autoencoder`` of an experiment that keeps weights; errors as in ``load``."""
+    load(name, folder)
+    return Autoencoder.load(_paths(name, folder)[0])
+
+
+def tuned_step(net, method, folder=None):
+    """Return the step with the least held-out loss among the stored results of ``tuning``."""
+    results = load("tuning", folder)
+    own = [(r.test_loss[-1], r.setting.step) for r in results if (r.setting.net, r.setting.method) == (net, method)]
+    return min(own)[1]

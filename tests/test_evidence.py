@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from aelib import Autoencoder, evidence
+from aelib.checks import check_model
+from aelib.study import Result, Setting
+
+
+def run(losses, net="784-2", method="Adam", **arrays):
+    """A result whose test loss is logged at the end of each epoch of one update."""
+    setting = Setting(net, method, batch_size=100, images=100, epochs=len(losses))
+    update = np.arange(1, len(losses) + 1)
+    return Result(setting, "done", {}, dict(update=update, images=100 * update, test_loss=np.array(losses), **arrays))
+
+
+def test_epochs():
+    results = [run([9.0, 5.0, 3.0]), run([9.0, 8.0, 4.0])]
+    assert evidence.epoch_ends(results, 2, 3).tolist() == [[5.0, 3.0], [8.0, 4.0]]
+    assert evidence.waking(results, 6).tolist() == [2.0, 3.0]
+    assert evidence.after(2)(results[1]) == 8.0
+
+
+def test_a_lead_within_the_noise_is_none():
+    sgd = [run([x], method="SGD") for x in (10.0, 10.1, 9.9)]
+    near, far = ([run([x + shift]) for x in (10.0, 10.2, 9.8)] for shift in (-0.1, -2.0))
+    assert evidence.leads(sgd + near) == {"784-2": None}
+    assert evidence.leads(sgd + far) == {"784-2": "Adam"}
+
+
+def test_confusion_of_separate_and_of_mixed_classes(rng):
+    labels = np.tile(np.arange(10), 200).astype(np.uint8)
+    apart = np.stack([10.0 * labels, np.zeros(2000)], axis=1) + 0.1 * rng.standard_normal((2000, 2))
+    np.testing.assert_array_equal(evidence.confused(apart, labels, n_train=1500), 100 * np.eye(10))
+    apart[labels == 5] = apart[labels == 3][rng.permutation(200)]
+    percent = evidence.confused(apart, labels, n_train=1500)
+    np.testing.assert_allclose(percent.sum(axis=1), 100)
+    assert percent[3, 5] + percent[5, 3] > 50 and percent[4, 4] == 100
+
+
+def test_signed_cosines_are_one_where_the_outputs_are_exact():
+    """Without residuals, H is G."""
+    model = Autoencoder([4, 1, 4], hidden="identity", output="identity")
+    model.theta[:] = 0
+    at = model.linearize(np.zeros((3, 4)) + 1e-300)
+    directions = np.random.default_rng(0).standard_normal((5, model.theta.size))
+    np.testing.assert_allclose(evidence.signed_cosines(at, directions), 1)
+
+
+def test_climbs_and_shares_are_over_seeds():
+    rows = [
+        dict(at=np.array([0, 1]), cosine_gradient=np.array([0.0, a]), cosine_random=np.full((2, 5), a))
+        for a in (0.5, 1)
+    ]
+    found = evidence.climbs([run([1.0], **row) for row in rows])
+    assert set(found) == {("784-2", "gradient"), ("784-2", "random")}
+    at, low, middle, high = found["784-2", "gradient"]
+    assert at.tolist() == [0, 1] and (low[1], middle[1], high[1]) == (0.5, 0.75, 1)
+    share = evidence.bound_share([run([1.0], along_gradient=np.array([3800.0, 1900.0]))])
+    np.testing.assert_allclose(share[0.01], [[1, 0.5]])
+
+
+def test_crossed_means_are_over_seeds_of_a_cell():
+    assert evidence.crossed([run([4.0]), run([6.0])]) == {(100, 0.01): 5.0}
+    assert evidence.crossed([run([4.0]), run([6.0])], evidence.after(2)) == {}  # no run made two updates
+
+
+@pytest.mark.parametrize("name", ["errors", "runs", "cosines", "climbing", "heat", "losses", "bound", "dots", "map"])
+def test_panels_draw_with_title_and_labels(name, rng, mnist):
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    ax = figure.subplots()
+    x, Z = np.arange(1, 9), rng.standard_normal((100, 2))
+    panels = {
+        "errors": (
+            evidence.errors,
+            check_model(Autoencoder([6, 2, 6]), rng.random((5, 6))),
+            ["Hp", "any order"],
+            "title",
+        ),
+        "runs": (evidence.runs, {"a": (x, 20.0 + x)}, "title", (15, 30)),
+        "cosines": (evidence.cosines, rng.uniform(-1, 1, 50), "title"),
+        "climbing": (evidence.climbing, {("net", "random"): (x, x / 9, x / 8, x / 7)}),
+        "heat": (evidence.heat, {(100, 0.1): 1.0, (100, 0.2): 2.0, (50, 0.1): 3.0}, "title"),
+        "losses": (evidence.batch_losses, {"a": 30.0 + x}, "title"),
+        "bound": (evidence.against_bound, {0.01: rng.standard_normal((3, 8))}),
+        "dots": (evidence.dots_by_name, {"a": [1.0, 2.0], "b": [3.0]}, "share"),
+        "map": (evidence.code_map, Z, rng.integers(0, 10, 100), "title"),
+    }
+    function, *arguments = panels[name]
+    function(ax, *arguments)
+    figure.canvas.draw()
+    assert ax.get_title() and ax.get_xlabel() + ax.get_ylabel()
