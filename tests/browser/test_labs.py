@@ -5,21 +5,14 @@ A screenshot of each lab is left in tests/artifacts/.
 
 import pytest
 
-from .conftest import ARTIFACTS, ROOT, wait_until_all_ran
+from .conftest import ARTIFACTS, ROOT, run_all
 
 LABS = sorted(path.stem for path in (ROOT / "labs").glob("*.ipynb"))
 
 
 @pytest.mark.parametrize("lab", LABS)
 def test_lab_runs_and_its_controls_change_the_picture(lab, page, server):
-    page.goto(f"{server}/lab/workspaces/{lab}/tree/labs/{lab}.ipynb?reset")
-    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
-    page.wait_for_selector("text=/\\| Idle/", timeout=60_000)  # the kernel, in the status bar
-    page.click("text=Run >> nth=0")
-    page.click("text=Run All Cells >> nth=0")
-    page.wait_for_selector("text=/\\| Busy/", timeout=60_000)
-    page.wait_for_selector("text=/\\| Idle/", timeout=180_000)
-    wait_until_all_ran(page)
+    run_all(page, server, f"labs/{lab}.ipynb")
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / f"{lab}.png")
     assert page.locator(".jp-Notebook [data-mime-type='application/vnd.jupyter.error']").count() == 0

@@ -1,0 +1,182 @@
+"""Geometry of the code plane: the decoder's Jacobian and the metric it pulls back; a drawing in MNIST's form.
+
+The decoder maps a code z, (d,), to an image, (D,). A small step dz changes the image by J dz, whose squared length is
+dz^T (J^T J) dz: J^T J is the metric that the distances between images give to the plane of codes. Nazari, Damrich and
+Hamprecht, 2023, draw it the same way.
+"""
+
+import functools
+import math
+
+import numpy as np
+
+from aelib import passes
+from aelib.activations import activation
+from aelib.layers import Dense
+
+_BLOCK = 500  # codes at a time, so that activations stay in cache
+
+
+def decoder_jacobian(model, Z):
+    """Return the images decoded at codes and the decoder's Jacobian there, by R_p forward passes, one a direction.
+
+    A layer u = z + b in front of the decoder, with b = 0, makes a step of the code a step of a bias: the direction p
+    that is 1 at b_k and 0 elsewhere has R_p{z^L} = J e_k.
+
+    Args:
+        model: an ``Autoencoder``.
+        Z: codes in rows, (n, d).
+
+    Returns:
+        The images (n, D), and J (n, D, d). Cost: 1 + 2 d products of the decoder.
+
+    >>> from aelib import Autoencoder
+    >>> model = Autoencoder([3, 2, 3], output="identity", seed=0)  # then the decoder is z W^T + b
+    >>> J = decoder_jacobian(model, np.zeros((1, 2)))[1]
+    >>> bool((J[0] == model.layers[-1].W).all())
+    True
+    """
+    decoder = model.layers[len(model.layers) // 2 :]
+    d, D, size = decoder[0].n_in, decoder[-1].n_out, model.theta.size
+    Z = model.check_images(Z, d, convert=True)
+    shift = np.concatenate([np.zeros(size), np.eye(d).ravel(), np.zeros(d)]).astype(model.dtype)
+    layers = [Dense(d, d, activation("identity"), shift, size), *decoder]
+    images, J = np.empty((len(Z), D), model.dtype), np.empty((len(Z), D, d), model.dtype)
+    for first in range(0, len(Z), _BLOCK):
+        block = slice(first, first + _BLOCK)
+        primal, tangent = passes.forward(layers, Z[block]), None
+        images[block] = primal.z[-1]
+        for k in range(d):
+            p = np.zeros_like(shift)
+            p[size + d * d + k] = 1
+            tangent = passes.rp_forward(layers, p, primal, out=tangent)
+            J[block, :, k] = tangent.R_z[-1]
+    return images, J
+
+
+def metric(J):
+    """Return the metric J^T J, (n, d, d), of Jacobians (n, D, d)."""
+    return np.swapaxes(J, 1, 2) @ J
+
+
+def distortion(J):
+    """Return sqrt(det J^T J), (n,): how much area in image space the decoder makes of a unit of area in the plane."""
+    return np.sqrt(np.maximum(np.linalg.det(metric(J)), 0))
+
+
+def ellipses(J, radius, longest=np.inf):
+    """Return the half-axes of the ellipses of steps dz that change the image by ``radius``: ||J dz|| = radius.
+
+    Args:
+        J: Jacobians, (n, D, d).
+        radius: distance between images, in pixel units: the square root of SSE.
+        longest: half-axes are cut off there; where the image does not change at all they would be infinite.
+
+    Returns:
+        Half-axes (n, d, d), the longest first: row k of an item is a vector in the plane. The short axis is the
+        direction in which the image changes fastest.
+    """
+    values, vectors = np.linalg.eigh(metric(J).astype(np.float64))  # ascending
+    speed = np.sqrt(np.maximum(values, 0))
+    with np.errstate(divide="ignore"):
+        lengths = np.minimum(radius / speed, longest)
+    return lengths[:, :, None] * np.swapaxes(vectors, 1, 2)
+
+
+class CodePlane:
+    """The plane of codes of one model: what is asked of it is computed when it is first asked for, and kept.
+
+    Args:
+        model: an ``Autoencoder`` with a code of two numbers.
+        mnist: what ``load_mnist`` returns.
+        name: of the model, such as "update 100".
+
+    Raises:
+        ValueError: the code has not two numbers.
+    """
+
+    def __init__(self, model, mnist, name=""):
+        size = model.config["sizes"][len(model.layers) // 2]
+        if size != 2:
+            raise ValueError(f"the code has {size} numbers: expected two, for a plane")
+        self.model, self.mnist, self.name = model, mnist, name
+        self.lattice = functools.lru_cache(maxsize=4)(self._lattice)
+
+    @functools.cached_property
+    def codes(self):
+        """Codes of the test images, (m, 2)."""
+        return self.model.encode(self.mnist.test_images)
+
+    @functools.cached_property
+    def all_codes(self):
+        """Codes of the test images, then of the training images, (m + n, 2)."""
+        return np.concatenate([self.codes, self.model.encode(self.mnist.train_images)])
+
+    @functools.cached_property
+    def error(self):
+        """Half-SSE on the test images: held-out images only are scored."""
+        return self.model.reconstruction_error(self.mnist.test_images)
+
+    @functools.cached_property
+    def limits(self):
+        """A square (x0, x1, y0, y1) round the middle 96 per cent of the test codes in each direction."""
+        low, high = np.quantile(self.codes, [0.02, 0.98], axis=0).astype(float)
+        half = 0.53 * (high - low).max()
+        return tuple((np.repeat((low + high) / 2, 2) + half * np.array([-1, 1, -1, 1])).tolist())
+
+    def _lattice(self, limits, cells):
+        """Return the centres, (cells^2, 2), of a lattice of squares, code 1 fastest, and the Jacobians there."""
+        edges = [np.linspace(low, high, cells + 1) for low, high in np.reshape(limits, (2, 2))]
+        x, y = ((edge[:-1] + edge[1:]) / 2 for edge in edges)
+        Z = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+        return Z, decoder_jacobian(self.model, Z)[1]
+
+    def radius(self, limits, cells):
+        """Return the change of image, ||dx|| to one digit, whose ellipses fit into the squares of a lattice."""
+        magnification = np.median(np.sqrt(distortion(self.lattice(limits, cells)[1])))
+        return float(f"{magnification * (limits[1] - limits[0]) / (5 * cells):.1g}")
+
+    def vote(self, z, neighbours=15):
+        """Return the most frequent label among the nearest test codes of z, (2,), and the number of its votes."""
+        near = np.linalg.norm(self.codes - z, axis=1).argpartition(neighbours)[:neighbours]
+        votes = np.bincount(self.mnist.test_labels[near])
+        return int(votes.argmax()), int(votes.max())
+
+
+def mnist_form(drawing, side=28, box=20):
+    """Return a drawing, (h, w) in [0, 1], ink 1, as MNIST's digits were made: (side * side,) float32.
+
+    The ink's bounding box is scaled to fit into ``box`` x ``box`` pixels, keeping its proportions, each pixel the mean
+    of the area under it. Then it is moved by whole pixels until its centre of mass stands at the middle, 13.5, or less
+    than a pixel beyond. Of MNIST's 70,000 digits all but 19 come back unchanged.
+
+    Raises:
+        ValueError: the drawing is no two-dimensional array, or has no ink.
+
+    Source: Y. LeCun et al., 1998, "Gradient-based learning applied to document recognition", III.A.
+    """
+    drawing = np.asarray(drawing, np.float64)
+    if drawing.ndim != 2:
+        raise ValueError(f"the drawing has shape {drawing.shape}: expected (height, width)")
+    rows, columns = (np.flatnonzero(drawing.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        raise ValueError("the drawing is empty: draw a digit first")
+    ink = drawing[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = box / max(ink.shape)
+    height, width = (max(1, round(n * scale)) for n in ink.shape)
+    small = _averages(height, len(ink)) @ ink @ _averages(width, ink.shape[1]).T
+    image = np.zeros((3 * side, 3 * side))
+    top, left = (side + math.ceil((side - 1) / 2 - mean) for mean in _centre_of_mass(small))
+    image[top : top + height, left : left + width] = small
+    return image[side : 2 * side, side : 2 * side].ravel().astype(np.float32)
+
+
+def _centre_of_mass(image):
+    return [np.arange(n) @ image.sum(axis=axis) / image.sum() for n, axis in zip(image.shape, (1, 0), strict=True)]
+
+
+def _averages(n, m):
+    """Return the matrix (n, m) that averages m cells over n equal intervals, by the length of their overlaps."""
+    edges, cells = np.arange(n + 1) * (m / n), np.arange(m)
+    overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
+    return np.maximum(overlap, 0) * (n / m)

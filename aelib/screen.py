@@ -1,0 +1,266 @@
+"""The live picture of a training run: what stands still is drawn once, what moves is drawn on a copy of it."""
+
+import io
+import math
+import textwrap
+
+import numpy as np
+import PIL.Image
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from aelib import plots
+
+_DPI = 100
+SIZE = (840, 404)  # pixels
+_BOXES = {  # left, bottom, width, height in pixels
+    "loss": (44, 40, 420, 340),
+    "digits": (547, 326, 289, 57),
+    "codes": (486, 40, 160, 250),
+    "norms": (700, 40, 134, 250),
+}
+_FONT = 8
+
+
+class Trace:
+    """A curve of bounded length: where it is full, neighbours are averaged in pairs.
+
+    Args:
+        width: number of values at each x.
+        most: the largest number of points, even.
+
+    >>> trace = Trace(most=4)
+    >>> for x in range(6):
+    ...     trace.add(x, 10.0 * x)
+    >>> trace.columns.tolist()
+    [[0.5, 2.5, 4.5], [5.0, 25.0, 45.0]]
+    """
+
+    def __init__(self, width=1, most=400):
+        self._rows, self._n = np.empty((most, 1 + width)), 0
+        self._sum, self._count, self._every = np.zeros(1 + width), 0, 1
+
+    def add(self, *row):
+        """Append a point: x, then the values there."""
+        self._sum += row
+        self._count += 1
+        if self._count < self._every:
+            return
+        self._rows[self._n] = self._sum / self._count
+        self._n, self._count = self._n + 1, 0
+        self._sum[:] = 0
+        if self._n == len(self._rows):
+            self._rows[: self._n // 2] = (self._rows[::2] + self._rows[1::2]) / 2
+            self._n, self._every = self._n // 2, 2 * self._every
+
+    @property
+    def columns(self):
+        """The points as arrays: x, then each value; (1 + width, n)."""
+        return self._rows[: self._n].T
+
+
+class Screen:
+    """Loss, digits, codes and gradient norms, to be drawn many times a second.
+
+    Args:
+        levels: the reference ladder, name -> half-SSE, named at the right edge.
+    """
+
+    def __init__(self, levels):
+        self.levels = levels
+        self.figure = Figure(figsize=(SIZE[0] / _DPI, SIZE[1] / _DPI), dpi=_DPI)
+        self.canvas = FigureCanvasAgg(self.figure)
+        self._limits = None
+        self.set_scene(1, 1, {}, {})
+
+    def set_scene(self, updates, layers, marks, ghosts):
+        """Set what stands still.
+
+        Args:
+            updates: the end of the x axes.
+            layers: number of layers.
+            marks: further levels, name -> half-SSE, named at the left edge.
+            ghosts: earlier runs, label -> (update, test loss).
+        """
+        self._scene, self._limits = (updates, layers, marks, ghosts), None
+
+    def draw(self, train, test, norms, images, codes, labels):
+        """Draw the moving part; the rest too where a limit no longer holds. Return whether that was so.
+
+        Args:
+            train: (update, train loss).
+            test: (update, test loss).
+            norms: (update, gradient norm of layer 1, of layer 2, ...).
+            images: inputs over outputs, (20, 784).
+            codes: (n, 2).
+            labels: digits of the codes, (n,).
+        """
+        limits = self._find_limits(train, test, norms)
+        whole = limits != self._limits
+        if whole:
+            self._draw_scene(*limits)
+        reach = _round_up(np.quantile(np.abs(codes), 0.995))
+        if whole or reach != self._reach:
+            self._name_reach(reach)
+        self.canvas.restore_region(self._background)
+        self._train.set_data(*train)
+        self._test.set_data(*test)
+        self._head.set_data(test[0][-1:], test[1][-1:])
+        for line, norm in zip(self._norms, norms[1:], strict=True):
+            line.set_data(norms[0], norm)
+        self._images.set_data(plots.mosaic(images, len(images) // 2))
+        for digit, points in enumerate(self._codes):
+            points.set_data(*(codes[labels == digit, :2].T / reach))
+        for artist in self._moving:
+            artist.axes.draw_artist(artist)
+        return whole
+
+    def jpeg(self):
+        """Return the picture as JPEG bytes."""
+        return self._encode("jpeg", quality=88, subsampling=0)
+
+    def png(self):
+        """Return the picture as PNG bytes."""
+        return self._encode("png", optimize=True)
+
+    def _encode(self, kind, **options):
+        stream = io.BytesIO()
+        PIL.Image.fromarray(np.asarray(self.canvas.buffer_rgba())[..., :3]).save(stream, kind, **options)
+        return stream.getvalue()
+
+    def _find_limits(self, train, test, norms):
+        """Return the end of x, the top of the losses, and the decades that hold the norms."""
+        losses = np.concatenate([train[1], test[1]])
+        top = max([130.0, *losses[np.isfinite(losses)]])
+        top = 130.0 if top <= 130 else 10.0 ** math.ceil(math.log10(top * 1.01))
+        norms = np.ravel(norms[1:])
+        norms = norms[norms > 0]
+        low, high = (norms.min(), norms.max()) if norms.size else (1, 1)
+        low, high = math.floor(math.log10(max(low, 1e-12))), math.ceil(math.log10(high * 1.001))
+        # widen, never narrow: drawing all anew costs as much as ten pictures
+        _, last_top, last_low, last_high = self._limits or (0, 130.0, -2, 2)
+        return self._scene[0], max(top, last_top), min(low, last_low), max(high, last_high)
+
+    def _draw_scene(self, end, top, low, high):
+        self._limits = (end, top, low, high)
+        _, layers, marks, ghosts = self._scene
+        self.figure.clear()
+        axes = {
+            name: self.figure.add_axes([x / SIZE[0], y / SIZE[1], w / SIZE[0], h / SIZE[1]])
+            for name, (x, y, w, h) in _BOXES.items()
+        }
+        for ax in axes.values():
+            ax.tick_params(labelsize=_FONT)
+            ax.spines[:].set_color("0.6")
+        self._moving = []
+        self._loss(axes["loss"], end, top, marks, ghosts)
+        self._gradients(axes["norms"], end, low, high, layers)
+        self._plane(axes["codes"])
+        self._tiles(axes["digits"])
+        self.canvas.draw()
+        self._blank = self.canvas.copy_from_bbox(self.figure.bbox)
+
+    def _name_reach(self, reach):
+        """Write the reach of the axes of the codes on the background: text is slow to draw."""
+        self._reach = reach
+        self.canvas.restore_region(self._blank)
+        self._title.set_text(f"test codes, ±{reach:g}")
+        self._title.axes.draw_artist(self._title)
+        self._background = self.canvas.copy_from_bbox(self.figure.bbox)
+
+    def _animate(self, artist):
+        artist.set_animated(True)
+        self._moving.append(artist)
+        return artist
+
+    def _loss(self, ax, end, top, marks, ghosts):
+        ax.set(yscale="log", xlim=(0, end), ylim=(11, top))
+        ticks = [12, 15, 20, 30, 50, 100, *(10.0**k for k in range(3, 13))]
+        ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.set_yticks([], minor=True)
+        ax.set_ylim(11, top)
+        ax.set_title("half-SSE per image", fontsize=_FONT + 1, loc="left")
+        ax.set_xlabel("updates", fontsize=_FONT)
+        for names, side in ((self.levels, "right"), (marks, "left")):
+            for name, loss in names.items():
+                ax.axhline(loss, color="0.6", linewidth=0.8, linestyle="--" if side == "right" else "-.", zorder=0)
+                place = dict(ha=side, va="bottom", fontsize=_FONT - 1, color="0.3")
+                x, shift = (1, -3) if side == "right" else (0, 3)
+                text = f"{name} {loss:.2f}"
+                ax.annotate(text, (x, loss), (shift, 0), ("axes fraction", "data"), "offset points", **place)
+        for k, (label, (x, y)) in enumerate(ghosts.items()):
+            style = dict(color=plots.LINES[2 + k % 5], linestyle=plots.STYLES[1 + k % 6], linewidth=1.2)
+            label = textwrap.fill(f"{label}: {y[-1]:.2f}", 54)
+            ax.plot(x, y, label=label, alpha=0.8, **style)
+        train = dict(color=plots.LINES[0], linewidth=0.9, alpha=0.55, label="train, batch by batch")
+        self._train = self._animate(ax.plot([], [], **train)[0])
+        self._test = self._animate(ax.plot([], [], color=plots.LINES[1], linewidth=2.2, label="test")[0])
+        self._head = self._animate(ax.plot([], [], "o", color=plots.LINES[1], markersize=6)[0])
+        handles, names = ax.get_legend_handles_labels()
+        order = [len(ghosts), len(ghosts) + 1, *range(len(ghosts))]
+        ax.legend(
+            [handles[k] for k in order],
+            [names[k] for k in order],
+            fontsize=_FONT - 1,
+            loc="upper right",
+            handlelength=2.4,
+            labelspacing=0.25,
+            framealpha=0.92,
+            borderpad=0.3,
+        )
+
+    def _gradients(self, ax, end, low, high, layers):
+        ax.set(yscale="log", xlim=(0, end), ylim=(10.0**low, 10.0**high))
+        ax.set_title("gradient, by layer", fontsize=_FONT + 1, loc="left")
+        ax.set_xlabel("updates", fontsize=_FONT)
+        ax.xaxis.set_major_locator(_few_ticks())
+        colors = [*plots.LINES, "0.5"]
+        self._norms = []
+        for l in range(layers):
+            style = dict(color=colors[l], linestyle=[*plots.STYLES, "-"][l], linewidth=1.2, label=str(l + 1))
+            self._norms.append(self._animate(ax.plot([], [], **style)[0]))
+        ax.legend(
+            fontsize=_FONT - 1,
+            loc="upper right",
+            ncols=2,
+            handlelength=2.2,
+            columnspacing=0.8,
+            labelspacing=0.2,
+            framealpha=0.85,
+            borderpad=0.3,
+        )
+
+    def _plane(self, ax):
+        ax.set(xlim=(-1.06, 1.06), ylim=(-1.06, 1.06), xticks=[], yticks=[])
+        ax.axhline(0, color="0.85", linewidth=0.8, zorder=0)
+        ax.axvline(0, color="0.85", linewidth=0.8, zorder=0)
+        ax.set_xlabel("code 1", fontsize=_FONT)
+        ax.set_ylabel("code 2", fontsize=_FONT, labelpad=2)
+        self._title = ax.text(0, 1.025, "", transform=ax.transAxes, fontsize=_FONT + 1, va="bottom", animated=True)
+        self._codes = []
+        for digit in range(10):
+            style = dict(marker=f"${digit}$", markersize=5.5, markeredgewidth=0, color=plots.DIGITS[digit])
+            self._codes.append(self._animate(ax.plot([], [], linestyle="none", **style)[0]))
+
+    def _tiles(self, ax):
+        blank = plots.mosaic(np.zeros((20, 784)), 10)
+        self._images = self._animate(ax.imshow(blank, cmap="gray", vmin=0, vmax=1, interpolation="nearest"))
+        ax.set_aspect("auto")
+        ax.set_yticks([14, 43], ["test digit", "output"], fontsize=_FONT)
+        ax.set_xticks([])
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+
+
+def _few_ticks():
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(3, integer=True)
+
+
+def _round_up(value):
+    """Return the next number of 1, 2, 5 times a power of ten."""
+    if not (value > 0 and math.isfinite(value)):
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(k * power for k in (1, 2, 5, 10) if k * power >= value * 0.999)

@@ -1,0 +1,183 @@
+"""How fast the widgets answer, in real JupyterLab in headless Chromium: python tests/benchmarks/latency.py
+
+Prints from the key press on a slider to the new pixels (median, 95th percentile), for an Explorer and for a plain
+``interact`` of the same figure; for the training console the pictures a second, the share of the time that is not
+spent in ``train``'s updates (how much slower than ``train`` alone), and how soon Pause and a new step size show. Other
+work on the machine shows too.
+"""
+
+import re
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from browser.conftest import CHROMIUM, FLAGS, lab_server, run_all
+
+KEYS, SECONDS = 20, 5
+CELLS = [
+    """\
+import asyncio
+import time
+import ipywidgets
+import matplotlib.pyplot as plt
+import numpy as np
+from aelib import Autoencoder, load_mnist, plots
+from aelib.console import Console
+from aelib.widgets import Explorer, start_lab
+
+start_lab()
+mnist = load_mnist()
+model = Autoencoder([784, 200, 2, 200, 784], dtype="float32").start_output_bias(mnist.train_images[:5000])
+
+def compute(x, y):
+    return model.decode(np.array([[x, y]], dtype="float32")), np.sin(x * np.linspace(0, 9, 300)) * y
+
+def draw(figure, result):
+    left, right = figure.subplots(1, 2)
+    plots.images(left, result[0], 1, "decoded")
+    plots.curves(right, {"sin": (np.linspace(0, 9, 300), result[1])}, "x", "y")
+
+def sliders():
+    return {name: ipywidgets.FloatSlider(1, min=-5, max=5, step=0.05, description=name) for name in "xy"}""",
+    "Explorer(compute, draw, **sliders()).add_class('bench-explorer')",
+    """\
+def show(x, y):
+    figure = plt.figure(figsize=(9, 4), layout="constrained")
+    draw(figure, compute(x, y))
+    plt.show()
+
+plain = ipywidgets.interactive(show, **sliders())
+plain.add_class('bench-interact')""",
+    """\
+async def share(console, seconds):
+    console.buttons["start"].click()
+    await asyncio.sleep(2)
+    start, first, frames = time.perf_counter(), console.session.history.rows[-1], console.frames
+    await asyncio.sleep(seconds)
+    wall, last = time.perf_counter() - start, console.session.history.rows[-1]
+    console.buttons["pause"].click()
+    other = 100 * (1 - (last.seconds - first.seconds) / wall)
+    frames, speed = (console.frames - frames) / wall, (last.update - first.update) / wall
+    await asyncio.sleep(1)
+    return f"{frames:.1f} pictures a second, {speed:.0f} updates a second, {other:.0f} % not updates"
+
+async def shares(seconds):  # a task, not an awaited cell: while a cell awaits, sliders get no answer
+    for net, console in consoles.items():
+        words.value += f"console {net}: {await share(console, seconds)}<br>"
+    words.value += "done"
+
+words, consoles = ipywidgets.HTML(), {}""",
+]
+NETS = ("784-2", "784-200-2", "784-400-200-2")
+WATCH = """root => {
+    window.shown = []; window.frames = 0; window.words = []; window.last = root.querySelector('img').src;
+    if (window.watcher) window.watcher.disconnect();
+    if (!window.watcher) for (const kind of ['keydown', 'click'])
+        addEventListener(kind, () => { window.pressed = performance.now() }, true);
+    window.watcher = new MutationObserver(() => {
+        const image = root.querySelector('img'), status = root.querySelector('progress');
+        if (status) window.words.push([performance.now(), status.parentElement.innerText]);
+        if (!image || image.src === window.last) return;
+        window.last = image.src; window.frames += 1;
+        image.decode().then(() => requestAnimationFrame(() => window.shown.push(performance.now())), () => {});
+    });
+    window.watcher.observe(root, {subtree: true, childList: true, attributes: true, attributeFilter: ['src']});
+}"""
+
+
+def key_to_pixels(page, roots):
+    """Return for each root, name -> milliseconds from each key press to the first picture after it; by turns."""
+    times = {name: [] for name in roots}
+    for k in range(KEYS):
+        for name, root in roots.items():
+            root.scroll_into_view_if_needed()
+            root.evaluate(WATCH)
+            root.locator(".noUi-handle").first.focus()
+            page.evaluate("window.shown = []")
+            page.keyboard.press("ArrowRight" if k % 20 < 10 else "ArrowLeft")
+            page.wait_for_function("window.shown.length > 0", polling=5, timeout=30_000)
+            times[name].append(page.evaluate("window.shown[0] - window.pressed"))
+            page.wait_for_timeout(500)
+    return times
+
+
+def when(page, pattern):
+    """Return the milliseconds from the last press or click to the first status line that matches."""
+    page.wait_for_function(f"window.words.some(([t, s]) => t > window.pressed && /{pattern}/.test(s))", polling=5)
+    found = f"window.words.find(([t, s]) => t > window.pressed && /{pattern}/.test(s))[0] - window.pressed"
+    return page.evaluate(found)
+
+
+def console_figures(page, net):
+    """Return the milliseconds until a new step size shows, and until Pause does."""
+    root = page.locator(f".bench-{net}")
+    root.scroll_into_view_if_needed()
+    root.evaluate(WATCH)
+    root.locator("button", has_text=re.compile("^Start$")).click()
+    page.wait_for_function("window.frames > 3", timeout=30_000)
+    effects = []
+    for key in ("ArrowRight", "ArrowLeft") * 4:
+        root.locator(".aelib-step .noUi-handle").focus()
+        step = re.search(r"step ([\d.]+)", page.evaluate("window.words.at(-1)[1]"))[1]
+        page.keyboard.press(key)
+        effects.append(when(page, f"step (?!{step} )"))
+        page.wait_for_timeout(200)
+    stops = []
+    for _ in range(5):
+        root.locator("button", has_text=re.compile("^Start$")).click()
+        page.wait_for_timeout(300)
+        root.locator("button", has_text=re.compile("^Pause$")).click()
+        stops.append(when(page, "paused"))
+    return effects, stops
+
+
+def notebook(home):
+    """Write the notebook: the two explorers, then for each net a console, driven for a while by the next cell."""
+    cells = list(CELLS)
+    for net in NETS:
+        half = [int(width) for width in net.split("-")]
+        sizes = half + half[-2::-1]
+        console = f"consoles['{net}'] = Console(mnist, sizes={sizes}, epochs=100000).add_class('bench-{net}')"
+        cells.append(f"{console}\nconsoles['{net}']")
+    cells.append(f"task = asyncio.get_running_loop().create_task(shares({SECONDS}))\nwords.add_class('bench-words')")
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    written = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=kernel)
+    nbformat.write(written, home / "latency.ipynb")
+
+
+def row(name, times):
+    median, high = statistics.median(times), statistics.quantiles(times, n=20, method="inclusive")[-1]
+    print(f"{name:45} median {median:4.0f} ms, 95 % {high:4.0f} ms  ({len(times)} times)", flush=True)
+
+
+def main():
+    """Measure and print."""
+    from playwright.sync_api import sync_playwright
+
+    home = Path(tempfile.mkdtemp())
+    notebook(home)
+    with lab_server(home) as server, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        run_all(page, server, "latency.ipynb")
+        page.wait_for_timeout(1000)
+        kinds = {"Explorer": ".bench-explorer", "interact of the same figure": ".bench-interact"}
+        for name, times in key_to_pixels(page, {name: page.locator(at) for name, at in kinds.items()}).items():
+            row(f"slider to pixels, {name}", times)
+        words = page.locator(".bench-words")
+        words.get_by_text("done").wait_for(timeout=300_000)
+        print(words.inner_text(), flush=True)
+        for net in NETS:
+            effects, stops = console_figures(page, net)
+            row(f"console {net}: new step size shows", effects)
+            row(f"console {net}: Pause shows", stops)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

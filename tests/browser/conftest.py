@@ -1,0 +1,120 @@
+"""A real JupyterLab on copies of the labs, and a page of real Chromium, for the tests of this folder.
+
+They are skipped where there is no Chromium, unless AELIB_BROWSER=required (as in CI). Screenshots go to
+tests/artifacts/.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ARTIFACTS = ROOT / "tests" / "artifacts"
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def page():
+    if CHROMIUM is None:
+        if os.environ.get("AELIB_BROWSER") == "required":
+            pytest.fail("there is no Chromium, and AELIB_BROWSER=required")
+        pytest.skip("there is no Chromium on this machine (Debian: apt-get install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser.new_page(viewport={"width": 1280, "height": 800})
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """The folder that the server shows."""
+    return tmp_path_factory.mktemp("jupyter")
+
+
+@pytest.fixture(scope="module")
+def server(home):
+    """A JupyterLab on copies of the labs."""
+    shutil.copytree(ROOT / "labs", home / "labs", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    with lab_server(home) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def lab_server(home):
+    """Run a JupyterLab on a folder, with settings of its own; yields its address."""
+    settings = {
+        "apputils-extension/notification": '{"fetchNews": "false"}',
+        "notebook-extension/tracker": '{"windowingMode": "none"}',  # keep cells out of view in the page too
+    }
+    for name, text in settings.items():
+        file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "IPYTHONDIR": str(home / "ipython"),
+    }
+    arguments = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
+    arguments += ["--IdentityProvider.token=", f"--ServerApp.root_dir={home}"]
+    with open(home / "server.log", "w") as log:
+        command = [sys.executable, "-m", "jupyterlab", *arguments]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_up(url, process, home / "server.log")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait_until_up(url, process, log):
+    for _ in range(120):
+        if process.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(f"{url}/api", timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text()}")
+
+
+def run_all(page, server, path):
+    """Open a notebook in a fresh workspace, run all its cells and wait for them."""
+    page.goto(f"{server}/lab/workspaces/{Path(path).stem}/tree/{path}?reset")
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+    page.wait_for_selector("text=/\\| Idle/", timeout=60_000)  # the kernel, in the status bar
+    page.click("text=Run >> nth=0")
+    page.click("text=Run All Cells >> nth=0")
+    page.wait_for_selector("text=/\\| Busy/", timeout=60_000)
+    page.wait_for_selector("text=/\\| Idle/", timeout=180_000)
+    wait_until_all_ran(page)
+
+
+def wait_until_all_ran(page):
+    """Wait until every code cell that is not empty has a number: [ ] and [*] stand beside the others."""
+    page.wait_for_function(
+        """() => ![...document.querySelectorAll('.jp-Notebook .jp-CodeCell')].some(
+            cell => /\\[[ *]\\]/.test(cell.querySelector('.jp-InputPrompt').textContent)
+                && cell.querySelector('.cm-content').textContent.trim())""",
+        timeout=180_000,
+    )

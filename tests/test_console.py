@@ -1,0 +1,233 @@
+import asyncio
+import base64
+import io
+import itertools
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from aelib.console import Console
+from aelib.screen import SIZE, Screen
+
+BUTTONS = ("start", "pause", "step", "stop", "reset")
+
+
+@pytest.fixture
+def few(mnist):
+    return SimpleNamespace(
+        train_images=mnist.train_images[:1000], test_images=mnist.test_images[:100], test_labels=mnist.test_labels[:100]
+    )
+
+
+def drive(scenario, data, **start):
+    """Run an async scenario(console) on a fresh loop, with a small console made on it."""
+
+    async def main():
+        console = Console(data, **{"sizes": (784, 8, 2, 8, 784), "images": 1000, "batch": 50, "epochs": 2} | start)
+        try:
+            await scenario(console)
+        finally:
+            console.buttons["stop"].click()
+            await settle(console)
+
+    asyncio.run(main())
+
+
+async def settle(console):
+    """Wait until the task has nothing left to do."""
+    while console._commands or (console.task and not console.task.done()):
+        await asyncio.sleep(0)
+
+
+async def press(console, *names):
+    for name in names:
+        console.buttons[name].click()
+    while console._commands:
+        await asyncio.sleep(0)
+    if console.state != "running":
+        await settle(console)
+
+
+def losses(console):
+    return list(console.session.history.train_loss)
+
+
+def test_nothing_starts_by_itself_and_a_stored_notebook_shows_the_picture(few):
+    console = Console(few, images=1000)
+    assert console.task is None and console.session.update == 0 and console.frames == 1
+    assert imread(io.BytesIO(console.image.value), "jpeg").shape == (SIZE[1], SIZE[0], 3)
+    bundle = console._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert imread(io.BytesIO(base64.b64decode(data["image/png"]))).shape[:2] == SIZE[::-1]
+    console.buttons["start"].click()
+    assert "event loop" in console.message.value
+
+
+@pytest.mark.parametrize("wait", [False, True], ids=["at once", "with time between"])
+def test_every_pair_of_buttons_pressed_twice_leaves_a_sound_console(few, wait):
+    """After a, b, a, b the state is the one the last button names, whatever came before; and training still works."""
+    after = {"start": {"running", "ended"}, "pause": {"ready", "paused", "ended"}, "step": {"paused", "ended"}}
+    after |= {"stop": {"ready", "ended"}, "reset": {"ready"}}
+
+    async def scenario(console):
+        for a, b in itertools.product(BUTTONS, BUTTONS):
+            for name in (a, b, a, b):
+                await press(console, name)
+                if wait:
+                    await asyncio.sleep(0.005)
+                else:
+                    assert console.task.done() or console.state == "running"
+            assert console.error is None and console.state in after[b], (a, b, console.state)
+            assert console.session.update == len(losses(console))
+            await press(console, "reset")
+            assert console.state == "ready" and console.session.update == 0 and console.task.done()
+        await press(console, "start")
+        await settle(console)
+        assert console.state == "ended" and console.session.update == 40
+
+    drive(scenario, few)
+
+
+def test_commands_in_one_breath_are_obeyed_in_order(few):
+    async def scenario(console):
+        await press(console, "start", "start", "stop", "reset", "step", "step", "pause")
+        assert console.state == "paused" and console.session.update == 2
+
+    drive(scenario, few)
+
+
+def test_reset_gives_the_same_first_losses_and_a_ghost(few):
+    async def scenario(console):
+        await press(console, "start")
+        while console.session.update < 12:
+            await asyncio.sleep(0)
+        console.controls["step"].value = 0.03
+        count = console.session.update
+        while console.session.update < count + 5:
+            await asyncio.sleep(0)
+        await press(console, "stop")
+        first, label = losses(console), "784-8-2, Adam 0.03, batch 50, images 1000, changed on the way"
+        console.controls["step"].value = 0.003
+        await press(console, "reset", *["step"] * 10)
+        assert losses(console) == first[:10]
+        assert list(console.ghosts) == [label] and console.ghosts[label][0][-1] == len(first)
+        for step in (0.01, 0.02, 0.03, 0.04, 0.05, 0.06):
+            console.controls["step"].value = step
+            await press(console, "reset", "step", "step")
+        await press(console, "reset")
+        assert len(console.ghosts) == 5 and all(f"Adam {step:g}" in "".join(console.ghosts) for step in (0.02, 0.06))
+
+    drive(scenario, few, epochs=1000)
+
+
+def test_a_change_while_training_obeys_at_the_next_update(few):
+    async def scenario(console):
+        await press(console, "step", "step")
+        before = console.session.model.theta.copy()
+        console.controls["batch"].value = 20
+        console.controls["momentum"].value = 0.5
+        console.controls["step"].value = 1e-5
+        await press(console, "step")
+        session = console.session
+        assert session.history.rows[-1].images == 120 and session.optimizer.beta1 == 0.5
+        assert session.optimizer.learning_rate == 1e-5
+        assert np.abs(session.model.theta - before).max() < 3e-5
+
+    drive(scenario, few)
+
+
+def test_a_new_network_waits_for_a_reset_and_the_console_says_so(few):
+    async def scenario(console):
+        await press(console, "step", "step")
+        console.controls["sizes"].value = (784, 2, 784)
+        console.controls["optimizer"].value = "SGD"
+        await settle(console)
+        assert "Press Reset to apply: network, optimizer." in console.message.value
+        assert len(console.session.model.layers) == 4
+        await press(console, "reset")
+        assert console.message.value == "" and len(console.session.model.layers) == 2
+        assert console.controls["decay"].disabled and not console.controls["momentum"].disabled
+        console.controls["sizes"].value = (784, 200, 2, 200, 784)  # before the first update it applies at once
+        await settle(console)
+        assert len(console.session.model.layers) == 4 and console.message.value == ""
+
+    drive(scenario, few)
+
+
+def test_new_seed(few):
+    async def scenario(console):
+        theta, seed = console.session.model.theta.copy(), console.controls["seed"].value
+        for _ in range(3):  # one draw in a thousand is the same
+            await press(console, "new seed")
+        assert console.session.settings.seed == console.controls["seed"].value != seed
+        assert np.any(console.session.model.theta != theta)
+
+    drive(scenario, few)
+
+
+def test_an_exception_of_the_task_is_shown_and_survived(few):
+    async def scenario(console):
+        good, console.session.advance = console.session.advance, lambda: 1 / 0
+        await press(console, "start")
+        await settle(console)
+        assert isinstance(console.error, ZeroDivisionError) and console.state == "ended"
+        assert "ZeroDivisionError: division by zero" in console.message.value
+        console.session.advance = good
+        await press(console, "start")
+        assert console.error is None and console.state == "running"
+
+    drive(scenario, few, epochs=1000)
+
+
+def test_divergence_is_shown_and_the_end_reached(few):
+    async def scenario(console):
+        console.session.wanted = replace(console.session.wanted, optimizer="SGD", step=1e30)
+        console.session.reset()
+        await press(console, "start")
+        await settle(console)
+        assert console.state == "ended" and "Diverged: training diverged at update" in console.message.value
+
+    drive(scenario, few)
+
+
+def test_code_and_history_are_handed_out(few):
+    async def scenario(console):
+        await press(console, "step", "step", "copy as code", "export history")
+        assert "if progress.update == 2:" in console.code.value and console.code.layout.display == ""
+        text = base64.b64decode(console.link.value.split("base64,")[1].split('"')[0]).decode()
+        assert len(text.splitlines()) == 3 and "history-784-8-2-2.csv" in console.link.value
+
+    drive(scenario, few)
+
+
+def test_a_second_console_pauses_the_first(few):
+    async def scenario(console):
+        await press(console, "start")
+        Console(few, images=1000)
+        await settle(console)
+        assert console.state == "paused"
+
+    drive(scenario, few, epochs=1000)
+
+
+def test_bad_start_values_are_named(few):
+    with pytest.raises(ValueError, match="unknown settings: steps; expected some of sizes, hidden"):
+        Console(few, steps=3)
+
+
+def test_a_picture_drawn_on_a_cached_background_is_the_one_drawn_anew(rng):
+    """What was drawn before leaves no trace in the next picture."""
+    curves = [(np.arange(n), rng.uniform(15, 90, n)) for n in (30, 20)]
+    norms = np.stack([np.arange(1, 9), *rng.uniform(0.1, 10, (4, 8))])
+    frames = [(*curves, norms, rng.random((20, 784)), rng.normal(size=(50, 2)) * k, np.arange(50) % 10) for k in (1, 9)]
+    used, fresh = (Screen({"grey": 90.7, "PCA-2": 21.8}) for _ in range(2))
+    for screen in (used, fresh):
+        screen.set_scene(40, 4, {"report": 15.75}, {"earlier": curves[1]})
+    assert used.draw(*frames[0])
+    first = used.png()
+    assert not used.draw(*frames[1])
+    fresh.draw(*frames[1])
+    assert used.png() == fresh.png() != first

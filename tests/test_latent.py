@@ -1,0 +1,154 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from conftest import trained
+from matplotlib.image import imread
+
+from aelib.datasets import Mnist
+from aelib.geometry import CodePlane
+from aelib.latent import LatentExplorer
+
+
+@pytest.fixture(scope="module")
+def few(mnist):
+    return Mnist(mnist.train_images[:400], mnist.train_labels[:400], mnist.test_images[:300], mnist.test_labels[:300])
+
+
+@pytest.fixture(scope="module")
+def nets(few):
+    return [trained(few.train_images, steps, sizes=[784, 30, 2, 30, 784], dtype="float32") for steps in (1, 100)]
+
+
+@pytest.fixture
+def explorer(nets, few):
+    return LatentExplorer(nets[1], few, film={"update 1": nets[0]})
+
+
+def tile(explorer, k):
+    return np.frombuffer(explorer.plane.tiles, np.uint8).reshape(9, 28, 28, 4)[k, :, :, 0].ravel() / 255
+
+
+def inside(explorer, across, up):
+    x0, x1, y0, y1 = explorer.limits
+    return [x0 + across * (x1 - x0), y0 + up * (y1 - y0)]
+
+
+def state(explorer):
+    plane = explorer.plane
+    return plane.picture, plane.tiles, plane.captions, plane.marks, plane.point
+
+
+def test_the_decoded_image_follows_the_point(explorer, nets):
+    a, b = inside(explorer, 0.3, 0.6)
+    explorer.controls["code_1"].value, explorer.controls["code_2"].value = a, b
+    assert explorer.plane.point == [a, b]
+    np.testing.assert_allclose(tile(explorer, 0), nets[1].decode(np.array([[a, b]]))[0], atol=1 / 255)
+    a, b = explorer.plane.point = inside(explorer, 0.8, 0.1)  # as a drag in the browser does
+    assert explorer.controls["code_1"].value == a and explorer.controls["code_2"].value == b
+    np.testing.assert_allclose(tile(explorer, 0), nets[1].decode(np.array([[a, b]]))[0], atol=1 / 255)
+    assert explorer.error is None
+
+
+def test_the_mouse_finds_the_nearest_image(explorer, nets, few):
+    code = nets[1].encode(few.test_images[7:8])[0]
+    explorer.plane.hover = code.tolist()
+    np.testing.assert_allclose(tile(explorer, 3), few.test_images[7], atol=1 / 255)
+    np.testing.assert_allclose(tile(explorer, 4), nets[1].reconstruct(few.test_images[7:8])[0], atol=1 / 255)
+    assert explorer.plane.captions[3] == f"test image 7\na {few.test_labels[7]}"
+    before = explorer.plane.tiles
+    explorer.plane.hover = []  # the mouse has left
+    assert explorer.plane.tiles == before
+
+
+def test_a_path_leads_from_one_clicked_image_to_the_next(explorer, nets, few):
+    a, b = nets[1].encode(few.test_images[[7, 9]])
+    for clicks, code in enumerate((a, b, b)):  # the second click on one image changes nothing
+        explorer.plane.pick = [*code.tolist(), clicks + 1]
+    np.testing.assert_allclose(explorer.plane.marks["path"], [a, b], rtol=1e-6)
+    np.testing.assert_allclose(explorer.plane.point, b, rtol=1e-6)
+    made, (first, last) = nets[1].reconstruct(few.test_images[[7, 9]]), (0, explorer.controls["path"].max)
+    for tick, image in ((first, made[0]), (last, made[1])):
+        explorer.controls["path"].value = tick
+        np.testing.assert_allclose(tile(explorer, 0), image, atol=1.1 / 255)
+    explorer.controls["path"].value = last // 2
+    np.testing.assert_allclose(explorer.plane.point, (a + b) / 2, rtol=1e-5)
+
+
+def test_a_drawn_digit_lands_where_the_same_image_of_mnist_lies(explorer, nets, few):
+    large = np.kron(few.test_images[3].reshape(28, 28), np.ones((4, 4)))
+    explorer.plane.drawing = memoryview(np.uint8(np.rint(255 * np.roll(large, 5, axis=1))).tobytes())
+    np.testing.assert_allclose(tile(explorer, 7), few.test_images[3], atol=1 / 255)
+    low, high = np.reshape(explorer.limits, (2, 2)).T
+    code = np.clip(nets[1].encode(few.test_images[3:4])[0], low, high)
+    np.testing.assert_allclose(explorer.plane.marks["drawn"], code, atol=1e-3)
+    assert "of 15 near codes" in explorer.plane.captions[7]
+    explorer.plane.drawing = b""  # cleared
+    assert "drawn" not in explorer.plane.marks and not tile(explorer, 7).any()
+
+
+def test_every_control_changes_what_is_shown_and_back(explorer):
+    first = state(explorer)
+    for name in ("code_1", "code_2", "path", "show", "under", "film"):
+        control = explorer.controls[name]
+        start = control.value
+        values = [value for _, value in getattr(control, "_options_full", [])] or [control.min, control.max]
+        for value in values:
+            before = state(explorer)
+            moves = control.value != value
+            control.value = value
+            assert explorer.error is None and (state(explorer) != before) == moves, f"{name} = {value}"
+        control.value = start
+        if name in ("show", "under", "film"):  # the others leave the point where it was moved to
+            explorer.controls["code_1"].value, explorer.controls["code_2"].value = first[-1]
+            assert state(explorer) == first, name
+
+
+def test_the_film_shows_each_moments_own_net(explorer, nets, few):
+    explorer.controls["film"].value = 0
+    np.testing.assert_allclose(tile(explorer, 0), nets[0].decode(np.array([explorer.plane.point]))[0], atol=1 / 255)
+    assert explorer.now.error == pytest.approx(nets[0].loss(few.test_images))
+    assert explorer.limits == CodePlane(nets[1], few).limits  # the paper does not move
+
+
+def test_arrows_are_the_directions_of_fastest_and_slowest_change(explorer, nets):
+    axes, start = np.array(explorer.plane.marks["axes"]), np.array([explorer.plane.point])
+    steps = 1e-2 * axes / np.linalg.norm(axes, axis=1, keepdims=True)
+    slower, faster = np.linalg.norm(nets[1].decode(start + steps) - nets[1].decode(start), axis=1) / 1e-2
+    assert faster >= slower
+    named = [float(caption.split()[2]) for caption in explorer.plane.captions[1:3]]
+    np.testing.assert_allclose(named, [faster, slower], rtol=0.1)
+
+
+def test_an_error_is_shown_and_passes(explorer):
+    explorer.plane.drawing = bytes(112 * 112)  # paper without ink
+    assert "the drawing is empty" in explorer.message.value and isinstance(explorer.error, ValueError)
+    explorer.plane.point = [1.0, 1.0]
+    assert explorer.message.value == "" and explorer.error is None
+
+
+def test_a_code_that_is_no_plane_is_refused(few):
+    model = trained(few.train_images, 1, sizes=[784, 3, 784])
+    with pytest.raises(ValueError, match="the code has 3 numbers"):
+        LatentExplorer(model, few)
+
+
+def test_an_unknown_ground_is_refused(nets, few):
+    with pytest.raises(ValueError, match="expected one of nothing, distortion, ellipses"):
+        LatentExplorer(nets[1], few, under="water")
+
+
+def test_a_stored_notebook_shows_a_picture(explorer):
+    bundle = explorer._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert imread(io.BytesIO(base64.b64decode(data["image/png"]))).shape[:2] == (470, 840)
+    assert imread(io.BytesIO(explorer.plane.picture)).shape[:2] == tuple(explorer.plane.size)
+    left, top, width, height = explorer.plane.axes[:4]
+    assert 0 < left < left + width <= 470 and 0 < top < top + height <= 470
+
+
+def test_without_a_film_there_is_no_slider_for_it(nets, few):
+    limits = CodePlane(nets[1], few).limits
+    explorer = LatentExplorer(nets[1], few, point=limits[::2])
+    assert "film" not in explorer.controls and explorer.plane.point == list(limits[::2])

@@ -1,0 +1,216 @@
+import csv
+import io
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import aelib
+from aelib import SGD, Adam, Autoencoder, RMSprop, train
+from aelib.optimizers import cosine
+from aelib.session import Session, change
+from aelib.settings import Settings
+from aelib.transcript import as_code, diagnosis, to_csv
+
+SIZES = (784, 12, 2, 12, 784)
+
+
+def advance(session, updates):
+    return [session.advance().train_loss for _ in range(updates)]
+
+
+def finish(session):
+    while session.advance():
+        pass
+    return session
+
+
+@pytest.fixture
+def few(mnist):
+    """500 training images, 100 test images."""
+    return SimpleNamespace(
+        train_images=mnist.train_images[:500], test_images=mnist.test_images[:100], test_labels=mnist.test_labels[:100]
+    )
+
+
+def small(**values):
+    return Settings(**{"sizes": SIZES, "images": 500, "batch": 50, "epochs": 3} | values)
+
+
+def test_a_session_is_train(few):
+    """The same losses as aelib.train with the same settings, bit for bit, and it ends where they say."""
+    session = finish(Session(few, small(schedule="cosine", weight_decay=1e-3)))
+    model = Autoencoder(SIZES, weight_decay=1e-3, dtype="float32").start_output_bias(few.train_images)
+    optimizer = Adam(cosine(0.003, updates=30))
+    losses = [row.train_loss for row in train(model, few.train_images, optimizer, epochs=3, batch_size=50)]
+    assert list(session.history.train_loss) == losses and len(losses) == 30 and session.over
+    np.testing.assert_array_equal(session.model.theta, model.theta)
+    assert session.advance() is None and session.update == 30
+    last = session.measurements[-1]
+    assert last.update == 30 and last.test_loss == pytest.approx(model.reconstruction_error(few.test_images), rel=1e-5)
+
+
+def test_reset_returns_to_the_same_weights_and_losses(few):
+    session = Session(few, small(output_bias="none", seed=3))
+    theta, losses = session.model.theta.copy(), advance(session, 12)
+    session.reset()
+    np.testing.assert_array_equal(session.model.theta, theta)
+    assert advance(session, 12) == losses
+    session.wanted = small(output_bias="none", seed=4)
+    session.reset()
+    assert advance(session, 12) != losses
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "RMSprop", "Adam"])
+def test_a_change_takes_effect_at_the_next_update(few, optimizer):
+    """With step 0 theta stands still from the next update on; a new batch size counts at once."""
+    session = Session(few, small(optimizer=optimizer))
+    advance(session, 5)
+    theta = session.model.theta.copy()
+    session.wanted = replace(session.wanted, step=0.0, batch=7)
+    np.testing.assert_array_equal(session.model.theta, theta)
+    assert session.advance().images == 5 * 50 + 7
+    np.testing.assert_array_equal(session.model.theta, theta)
+    session.wanted = replace(session.wanted, step=0.01)
+    session.advance()
+    assert np.any(session.model.theta != theta)
+    assert session.update + session.updates_left == 5 + 36 + 2 * 72  # 250 images of the first epoch in batches of 7
+
+
+def test_what_waits_for_a_reset_is_named_and_waits(few):
+    session = Session(few, small())
+    reference = advance(Session(few, small()), 6)
+    losses = advance(session, 3)
+    session.wanted = small(sizes=(784, 5, 784), init="he", optimizer="SGD", seed=9)
+    assert session.needs_reset == ["sizes", "init", "optimizer", "seed"]
+    assert losses + advance(session, 3) == reference
+    session.reset()
+    assert session.needs_reset == [] and len(session.model.layers) == 2 and isinstance(session.optimizer, SGD)
+
+
+def test_new_momentum_keeps_the_averages():
+    """A new beta must not change what Adam and RMSprop remember: (1 - beta) times the stored sums."""
+    rng = np.random.default_rng(0)
+    theta = rng.standard_normal(20)
+    for optimizer, values, names in (
+        (Adam(), {"beta1": 0.5, "beta2": 0.9}, {"first": "beta1", "second": "beta2"}),
+        (RMSprop(), {"decay": 0.9}, {"square": "decay"}),
+    ):
+        for _ in range(5):
+            optimizer.step(theta, rng.standard_normal(20))
+        before = {m: (1 - getattr(optimizer, b)) * optimizer.moments[m] for m, b in names.items()}
+        change(optimizer, **values)
+        for m, b in names.items():
+            assert getattr(optimizer, b) == values[b]
+            np.testing.assert_allclose((1 - values[b]) * optimizer.moments[m], before[m], rtol=1e-14)
+
+
+# -- the code ----------------------------------------------------------------------------------------------------------
+
+
+def run_again(session, mnist, monkeypatch):
+    monkeypatch.setattr(aelib, "load_mnist", lambda: mnist)
+    names = {}
+    exec(as_code(session), names)
+    assert names["losses"] == list(session.history.train_loss)
+    return names
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "RMSprop", "Adam"])
+@pytest.mark.parametrize("schedule", ["constant", "step decay", "cosine"])
+def test_the_code_repeats_a_run_with_changes_bit_for_bit(few, monkeypatch, optimizer, schedule):
+    session = Session(
+        few, small(optimizer=optimizer, schedule=schedule, init="he", weight_decay=1e-4, epochs=9, seed=2)
+    )
+    rng = np.random.default_rng(0)
+    for k in range(9):
+        advance(session, 3)
+        values = dict(step=float(rng.uniform(0.001, 0.01)), batch=int(rng.choice([20, 50, 130])))
+        values |= dict(momentum=float(rng.choice([0.5, 0.9])), decay=float(rng.choice([0.9, 0.99])))
+        session.wanted = replace(session.wanted, **(values if k % 2 else {"step": values["step"]}))
+    session.wanted = replace(session.wanted, epochs=12, schedule="cosine")
+    advance(session, 2)
+    np.testing.assert_array_equal(run_again(session, few, monkeypatch)["model"].theta, session.model.theta)
+
+
+def test_the_code_of_a_plain_run_is_short_and_of_a_short_one_stops(few, monkeypatch):
+    session = Session(few, small(output_bias="none"))
+    advance(session, 4)
+    assert "if progress.update == 4:" in as_code(session)
+    run_again(session, few, monkeypatch)
+    finish(session)
+    code = as_code(session)
+    assert "break" not in code and "change" not in code and len(code.splitlines()) <= 10
+    run_again(session, few, monkeypatch)
+    session = Session(few, small(epochs=9))
+    advance(session, 25)
+    session.wanted = replace(session.wanted, epochs=1)  # fewer epochs than were made: the run ends at once
+    assert session.advance() is None
+    run_again(session, few, monkeypatch)
+
+
+def test_the_code_of_a_diverged_run_stops_before(few, monkeypatch):
+    session = finish(Session(few, small(optimizer="SGD", step=1e30)))
+    assert session.error and "the next update diverged" in as_code(session)
+    run_again(session, few, monkeypatch)
+
+
+def test_csv_holds_the_history(few):
+    session = Session(few, small(schedule="cosine"))
+    advance(session, 12)
+    session.wanted = replace(session.wanted, batch=20, step=0.1, schedule="constant")
+    advance(session, 3)
+    rows = list(csv.DictReader(io.StringIO(to_csv(session))))
+    assert [float(row["train_loss"]) for row in rows] == list(session.history.train_loss)
+    assert [int(row["batch_size"]) for row in rows] == 12 * [50] + 3 * [20]
+    assert float(rows[11]["learning_rate"]) == cosine(0.003, updates=30)(11) and float(rows[12]["learning_rate"]) == 0.1
+    tests = {int(row["update"]): float(row["test_loss"]) for row in rows if row["test_loss"]}
+    assert tests == {m.update: m.test_loss for m in session.measurements if m.update}
+    norms = [float(rows[10][f"grad_norm_layer_{l}"]) for l in (1, 2, 3, 4)]
+    assert math.hypot(*norms) == pytest.approx(float(rows[10]["grad_norm"]), rel=1e-5)
+
+
+# -- the sentence ------------------------------------------------------------------------------------------------------
+
+
+def test_illness_is_named_with_its_measurement(few):
+    long = dict(epochs=12, optimizer="SGD", step=0.01)
+    plateau = diagnosis(finish(Session(few, small(init="report", **long))))
+    assert "mean image" in plateau and "gradient norm of layer 1 is" in plateau and "120 updates" in plateau
+    dead = Session(few, small(**long, output_bias="zero"))
+    dead.model.theta[:] = 0
+    dead.model.layers[-1].b[...] = -30  # every output is black, and no gradient comes through
+    assert "black for every input" in diagnosis(finish(dead))
+    diverged = finish(Session(few, small(optimizer="SGD", step=1e30)))
+    assert diagnosis(diverged).startswith("Diverged: training diverged at update")
+    healthy = finish(Session(few, small(epochs=12)))
+    assert diagnosis(healthy, grey=90.7) == ""
+    last = healthy.measurements[-1].test_loss
+    assert f"Test loss {last:.2f} is above grey, {last - 0.1:.1f}" in diagnosis(healthy, grey=last - 0.1)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (dict(optimizer="Adagrad"), "optimizer is 'Adagrad': expected one of SGD, RMSprop, Adam"),
+        (dict(schedule="steps"), "schedule is 'steps': expected one of constant, step decay, cosine"),
+        (dict(batch=501, images=500), "batch is 501: expected 1 to 500, the number of images"),
+        (dict(step=math.nan), "step is nan: expected a finite number >= 0"),
+    ],
+)
+def test_bad_settings_are_named(values, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Settings(**values)
+
+
+def test_more_images_than_there_are(few):
+    with pytest.raises(ValueError, match="images is 501: expected 1 to 500"):
+        Session(few, small(images=501))
+
+
+def test_a_label_names_what_differs():
+    assert Settings().label == "784-200-2, Adam 0.003, batch 100"
+    label = Settings(optimizer="SGD", decay=0.9, init="he", momentum=0.5).label
+    assert label == "784-200-2, SGD 0.003, batch 100, init he, momentum 0.5"
