@@ -1,20 +1,32 @@
 """Run notebooks from a fresh kernel and store their outputs: python tests/refresh_labs.py [labs/NN_name.ipynb ...].
 
 Without arguments it runs all labs. A cell that raises, or writes to stderr, ends it and leaves that notebook as it was.
-Widgets are stored as the picture they show: a widget without a kernel would show an error instead. Times and the
-outputs of progress bars are left out, so that a second run changes only what really changed.
+Widgets are stored as the picture they show: a widget without a kernel would show an error instead. Pictures are stored
+with a palette of 256 colours, about half the bytes. Times and the outputs of progress bars are left out, so that a
+second run changes only what really changed.
 """
 
+import base64
+import io
 import os
 import sys
 import time
 from pathlib import Path
 
 import nbformat
+import PIL.Image
 from nbclient import NotebookClient
 
 LABS = Path(__file__).resolve().parent.parent / "labs"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def small(png):
+    """Return a PNG, base64, with a palette of 256 colours."""
+    stream = io.BytesIO()
+    picture = PIL.Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    picture.quantize(256, dither=PIL.Image.Dither.NONE).save(stream, "PNG", optimize=True)
+    return base64.b64encode(stream.getvalue()).decode()
 
 
 def clean(notebook):
@@ -33,7 +45,7 @@ def clean(notebook):
             if data.pop(WIDGET, None) and "image/png" not in data:
                 continue  # a progress bar
             if "image/png" in data:
-                data["text/plain"] = "<picture>"
+                data["text/plain"], data["image/png"] = "<picture>", small(data["image/png"])
             kept.append(output)
         cell.outputs = kept
 

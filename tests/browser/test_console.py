@@ -17,7 +17,7 @@ from aelib.console import Console
 from aelib.widgets import start_lab
 
 start_lab()
-Console(load_mnist(), epochs=33, images=1000)
+Console(load_mnist(), epochs=33, images=60_000)  # 19,800 updates: it does not end by itself meanwhile
 """
 
 
