@@ -1,11 +1,9 @@
 """Cards of claims on trial, for lab 6: a claim, the reader's prediction, and only then evidence and verdict."""
 
 import base64
-import io
 import textwrap
 
 from ipywidgets import Dropdown
-from PIL import Image
 
 from aelib.widgets import Explorer, Picture
 
@@ -39,7 +37,7 @@ class Card(Explorer):
         self.number, self.claim, self.verdict, self.because = number, claim, verdict, because
         self.prediction, self.panels = None, panels
         self._width = round(11.8 * size[0])  # characters a line
-        self._open = _reduced(Picture(self._draw, size).png(dict(opened=True, choice="")))
+        self._open = Picture(self._draw, size).png(dict(opened=True, choice=""))
         menu = Dropdown(options=[("choose", ""), *((word, word) for word in VERDICTS)], description="I predict it")
         super().__init__(self._choose, self._draw, size, choice=menu)
 
@@ -69,14 +67,6 @@ class Card(Explorer):
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         data["image/png"] = base64.b64encode(self._open).decode()
         return bundle
-
-
-def _reduced(png, colours=128):
-    """Return a PNG in so many colours, close to its own: a third of the bytes in a stored notebook."""
-    stream = io.BytesIO()
-    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(colours, method=Image.Quantize.MAXCOVERAGE)
-    image.save(stream, format="png", optimize=True)
-    return stream.getvalue()
 
 
 def scores(cards):

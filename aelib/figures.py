@@ -137,7 +137,6 @@ def panel(ax, named, title, limits, x="epochs", spread="min-max", levels=None):
         ax.set_xscale("log")
     else:
         ax.set_xlim(left=0)
-    ax.label_outer()
 
 
 def convergence(figure, results, top=30.0, **options):
@@ -156,6 +155,7 @@ def convergence(figure, results, top=30.0, **options):
         named = {f"{method}, step {step:g}": own for (method, step), own in groups(runs, "method", "step").items()}
         what = "the report's settings" if init == "report" else "repaired, steps tuned"
         panel(ax, named, f"{runs[0].setting.net}, {what}", (bottom, top), **options)
+        ax.label_outer()
 
 
 def grids(figure, results, step=0.01, batch_size=100, **options):
@@ -176,6 +176,7 @@ def grids(figure, results, step=0.01, batch_size=100, **options):
         title = f"{results[0].setting.net}, {results[0].setting.method}, {fixed.split('_')[0]} {value:g}"
         panel(ax, named, title, (14, 110), **options)
         plots.log_ticks(ax, (15, 20, 30, 50, 100))
+        ax.label_outer()
 
 
 def embedding(figure, results, outside=1.0):
