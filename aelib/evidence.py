@@ -127,7 +127,7 @@ def errors(ax, reports, names, title):
     """Draw relative errors of ``check_model``'s reports with the range that central differences reach."""
     found = [max(reports[name].relative_error, 1e-18) for name in names]
     plots.curves(ax, {"relative error": (found, names)}, "0 is drawn at 1e-18", "", markers=True)
-    ax.axvspan(1e-9, 1e-7, color="0.9", label="central differences")
+    ax.axvspan(1e-11, 1e-8, color="0.9", label="central differences")
     ax.set(xscale="log", xlim=(5e-19, 1e-6), title=title)
     ax.margins(y=0.2)
     ax.legend(fontsize="small", loc="center right")
