@@ -17,13 +17,13 @@ import numpy as np
 
 from aelib.activations import ACTIVATIONS
 from aelib.baselines import ladder
+from aelib.experiments import NETS
 from aelib.layers import INITIALISERS
 from aelib.screen import SIZE, Screen, Trace
 from aelib.session import Session
 from aelib.settings import COEFFICIENTS, OPTIMIZERS, OUTPUT_BIASES, SCHEDULES, Settings
 from aelib.transcript import as_code, diagnosis, to_csv
 
-NETS = ("784-2", "784-200-2", "784-400-200-2", "784-1000-500-250-2")
 REPORT = {"784-2": 23.05, "784-200-2": 15.75, "784-400-200-2": 14.8}  # the report's best, on all 10,000 test images
 PUBLISHED = 13.46  # 784-1000-500-250-2: Moor et al., Topological Autoencoders, 2020, table 1, converted
 _TURN = 0.02  # seconds of training between two looks at the buttons
@@ -37,11 +37,6 @@ _OPEN = weakref.WeakSet()  # a cell run again leaves its first console without b
 _FIELDS = [field.name for field in fields(Settings)]
 
 
-def _mirrored(net):
-    half = tuple(map(int, net.split("-")))
-    return half + half[-2::-1]
-
-
 def _choices(value, *options):
     """Return the options with ``value`` among them, ascending."""
     return sorted({*options, value})
@@ -50,7 +45,7 @@ def _choices(value, *options):
 def _controls(start):
     """Return the controls by the name of their setting, at the values of ``start``."""
     menu = {
-        "sizes": {start.net: start.sizes} | {net: _mirrored(net) for net in NETS},
+        "sizes": {start.net: start.sizes} | NETS,
         "hidden": list(ACTIVATIONS),
         "init": list(INITIALISERS),
         "output_bias": list(OUTPUT_BIASES),

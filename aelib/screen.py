@@ -20,6 +20,7 @@ _BOXES = {  # left, bottom, width, height in pixels
     "norms": (700, 40, 134, 250),
 }
 _FONT = 8
+_LEGEND = dict(fontsize=_FONT - 1, loc="upper right", borderpad=0.3)
 
 
 class Trace:
@@ -201,12 +202,10 @@ class Screen:
         ax.legend(
             [handles[k] for k in order],
             [names[k] for k in order],
-            fontsize=_FONT - 1,
-            loc="upper right",
             handlelength=2.4,
             labelspacing=0.25,
             framealpha=0.92,
-            borderpad=0.3,
+            **_LEGEND,
         )
 
     def _gradients(self, ax, end, low, high, layers):
@@ -219,16 +218,7 @@ class Screen:
         for l in range(layers):
             style = dict(color=colors[l], linestyle=[*plots.STYLES, "-"][l], linewidth=1.2, label=str(l + 1))
             self._norms.append(self._animate(ax.plot([], [], **style)[0]))
-        ax.legend(
-            fontsize=_FONT - 1,
-            loc="upper right",
-            ncols=2,
-            handlelength=2.2,
-            columnspacing=0.8,
-            labelspacing=0.2,
-            framealpha=0.85,
-            borderpad=0.3,
-        )
+        ax.legend(ncols=2, handlelength=2.2, columnspacing=0.8, labelspacing=0.2, framealpha=0.85, **_LEGEND)
 
     def _plane(self, ax):
         ax.set(xlim=(-1.06, 1.06), ylim=(-1.06, 1.06), xticks=[], yticks=[])
