@@ -86,7 +86,10 @@ def test_the_keyboard_does_the_same(page, explorer, changes, tile):
     plane.focus()
     for key in ("Shift+ArrowRight", "Shift+ArrowUp", "Shift+ArrowLeft", "Shift+ArrowDown"):
         changes(lambda: tile(DECODED), lambda key=key: page.keyboard.press(key))
-    changes(lambda: tile(START_OF_PATH), lambda: page.keyboard.press("Enter"))
+    for key in ("ArrowRight", "ArrowUp", "ArrowLeft", "ArrowDown"):  # to four places far apart, wherever the point was
+        for _ in range(10):
+            page.keyboard.press(f"Shift+{key}")
+        changes(lambda: tile(START_OF_PATH), lambda: page.keyboard.press("Enter"))
 
 
 def test_a_drawing_lands_on_the_plane(page, explorer, changes, tile, caption):
