@@ -13,6 +13,8 @@ from aelib.linearization import Linearization
 
 _DTYPES = ("float32", "float64", "complex64", "complex128")
 _BLOCK = 1000  # images evaluated at a time, so that activations stay in cache and memory stays small
+_PART = 500  # images whose passes run at a time in a net of ...
+_FEW = 2**17  # ... fewer parameters; in a larger one, adding up the parts' gradients costs what the cache saves
 
 
 class Autoencoder:
@@ -230,17 +232,38 @@ class Autoencoder:
 
     def buffers(self, n):
         """Return the memory that ``loss_and_grad`` needs for n images, to be passed to it as ``out``."""
+        n = min(n, self._part)
         primal = passes.forward(self.layers, np.zeros((n, self.layers[0].n_in), self.dtype))
         return primal, passes.backward(self.layers, primal, np.zeros_like(primal.z[-1]))
+
+    @property
+    def _part(self):
+        """Images that pass at a time: a net of few weights spends its time on activations, which are kept in cache."""
+        return _PART if self.theta.size < _FEW else math.inf
 
     def loss_and_grad(self, X, out=None):
         """Return F and its gradient on images X (n, D): (float, (n_params,)).
 
+        A net of few weights takes many images in parts: F is the mean of its parts' means, and so is the gradient.
+
         Args:
             X: images in rows, floating point.
-            out: ``buffers(n)``; the gradient is then a view of them, good until their next use.
+            out: ``buffers(n)``; the gradient may be a view of them, good until their next use.
         """
         X = self.check_images(X, convert=True)
+        n, part = len(X), self._part
+        if n <= part:
+            return self._loss_and_grad(X, out)
+        loss, grad = 0.0, np.zeros_like(self.theta)
+        for i in range(0, n, part):
+            images = X[i : i + part]
+            part_loss, part_grad = self._loss_and_grad(images, out if len(images) == part else None)
+            part_grad *= len(images) / n
+            loss += part_loss * (len(images) / n)
+            grad += part_grad
+        return loss, grad
+
+    def _loss_and_grad(self, X, out):
         primal, adjoint = out or (None, None)
         primal = passes.forward(self.layers, X, out=primal)
         residual = np.subtract(primal.z[-1], X, out=adjoint and adjoint.grad_z[-1])

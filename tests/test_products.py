@@ -77,6 +77,16 @@ def test_buffers_change_nothing(rng, mnist):
         np.testing.assert_array_equal(grad, fresh)
 
 
+@pytest.mark.parametrize("n", [500, 501, 1000, 1201])
+def test_many_images_pass_in_parts_and_give_the_same_gradient(n, mnist):
+    X = mnist.train_images[:n].astype(float)
+    model = Autoencoder([784, 2, 784], weight_decay=1e-3, seed=1)
+    at, out = model.linearize(X), model.buffers(n)
+    for loss, grad in (model.loss_and_grad(X), model.loss_and_grad(X, out=out), model.loss_and_grad(X, out=out)):
+        assert loss == pytest.approx(at.loss, rel=1e-13)
+        assert relative(grad, at.grad) < 1e-13
+
+
 def test_complex_theta_passes_through_all_four_passes(rng):
     X = rng.random((6, 5))
     model = trained(X, steps=5, **SMALL["tanh-tanh-tanh-nobias-decay"])
