@@ -5,7 +5,8 @@ import textwrap
 
 from ipywidgets import Dropdown
 
-from aelib.widgets import Explorer, Picture
+from aelib.picture import Picture
+from aelib.widgets import Explorer
 
 VERDICTS = ("holds", "falls", "holds in part")
 

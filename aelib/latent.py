@@ -6,7 +6,6 @@ Imported by the labs only.
 
 import base64
 import html
-import io
 import math
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from matplotlib.figure import Figure
 from aelib import plots
 from aelib.baselines import half_sse
 from aelib.geometry import CodePlane, decoder_jacobian, distortion, ellipses, mnist_form
-from aelib.widgets import picture
+from aelib.picture import encoded, picture
 
 UNDER = ("nothing", "distortion", "ellipses")
 _SIDE, _DPI = 470, 100  # of the plane's picture, in pixels
@@ -241,9 +240,11 @@ class LatentExplorer(ipywidgets.VBox):
             figure = Figure(figsize=(_SIDE / _DPI, _SIDE / _DPI), dpi=_DPI)
             FigureCanvasAgg(figure)
             box = draw_plane(figure, self.now, *key[1:], self.limits).bbox
-            stream = io.BytesIO()
-            figure.savefig(stream, format="png")
-            self._pictures[key] = stream.getvalue(), [box.x0, _SIDE - box.y1, box.width, box.height, *self.limits]
+            figure.canvas.draw()
+            self._pictures[key] = (
+                encoded(figure.canvas, "png"),
+                [box.x0, _SIDE - box.y1, box.width, box.height, *self.limits],
+            )
         self.plane.picture, self.plane.axes = self._pictures[key]
 
     # -- what is shown -------------------------------------------------------------------------------------------------

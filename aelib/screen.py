@@ -1,17 +1,15 @@
 """The live picture of a training run: what stands still is drawn once, what moves is drawn on a copy of it."""
 
-import io
 import math
 import textwrap
 
 import numpy as np
-import PIL.Image
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from aelib import plots
+from aelib.picture import DPI, encoded
 
-_DPI = 100
 SIZE = (840, 404)  # pixels
 _BOXES = {  # left, bottom, width, height in pixels
     "loss": (44, 40, 420, 340),
@@ -69,7 +67,7 @@ class Screen:
 
     def __init__(self, levels):
         self.levels = levels
-        self.figure = Figure(figsize=(SIZE[0] / _DPI, SIZE[1] / _DPI), dpi=_DPI)
+        self.figure = Figure(figsize=(SIZE[0] / DPI, SIZE[1] / DPI), dpi=DPI)
         self.canvas = FigureCanvasAgg(self.figure)
         self._limits = None
         self.set_scene(1, 1, {}, {})
@@ -118,16 +116,11 @@ class Screen:
 
     def jpeg(self):
         """Return the picture as JPEG bytes."""
-        return self._encode("jpeg", quality=88, subsampling=0)
+        return encoded(self.canvas, "jpeg")
 
     def png(self):
         """Return the picture as PNG bytes."""
-        return self._encode("png", optimize=True)
-
-    def _encode(self, kind, **options):
-        stream = io.BytesIO()
-        PIL.Image.fromarray(np.asarray(self.canvas.buffer_rgba())[..., :3]).save(stream, kind, **options)
-        return stream.getvalue()
+        return encoded(self.canvas, "png", optimize=True)
 
     def _find_limits(self, train, test, norms):
         """Return the end of x, the top of the losses, and the decades that hold the norms."""

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from jupyter_client.manager import start_new_kernel
 from matplotlib.image import imread
 
 from aelib.console import Console
@@ -231,3 +232,52 @@ def test_a_picture_drawn_on_a_cached_background_is_the_one_drawn_anew(rng):
     assert not used.draw(*frames[1])
     fresh.draw(*frames[1])
     assert used.png() == fresh.png() != first
+
+
+KERNEL_SIDE = """
+from types import SimpleNamespace
+import numpy as np
+from jupyter_client.manager import start_new_kernel
+
+from aelib.console import Console
+X = np.random.default_rng(0).random((1000, 784), np.float32)
+data = SimpleNamespace(train_images=X, test_images=X[:100], test_labels=np.arange(100) % 10)
+console = Console(data, sizes=(784, 8, 2, 8, 784), images=1000, batch=50, epochs=100_000)
+print(*(part.model_id for part in (console.controls["step"], console.buttons["start"], console.buttons["pause"])))
+"""
+
+
+def test_a_kernel_obeys_every_message_while_it_trains():
+    """As a front end without kernel subshells sends them: all on the channel on which the cells run."""
+    manager, client = start_new_kernel(kernel_name="python3")
+
+    def run(code):
+        said = []
+        hook = lambda message: said.append(message["content"].get("text") or message["content"].get("evalue", ""))  # noqa: E731
+        reply = client.execute_interactive(code, timeout=60, output_hook=hook)
+        assert reply["content"]["status"] == "ok", said
+        return "".join(said)
+
+    def send(model, **data):
+        client.shell_channel.send(client.session.msg("comm_msg", {"comm_id": model, "data": data}))
+
+    def steps():
+        return eval(run("print([stage.step for stage in console.session.stages.values()])"))
+
+    try:
+        step, start, pause = run(KERNEL_SIDE).split()
+        send(start, method="custom", content={"event": "click"})
+        for k, value in enumerate((0.001, 0.002, 0.005), start=1):
+            send(step, method="update", state={"value": value}, buffer_paths=[])
+            for _ in range(200):
+                if len(steps()) > k:
+                    break
+            assert steps()[1:] == [0.001, 0.002, 0.005][:k]
+        send(pause, method="custom", content={"event": "click"})
+        for _ in range(200):
+            if run("print(console.state)").strip() == "paused":
+                break
+        assert run("print(console.state, console.error)").strip() == "paused None"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)

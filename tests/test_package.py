@@ -13,9 +13,17 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = [
     "activations", "layers", "passes", "files", "linearization", "autoencoder", "optimizers", "train",
     "datasets", "checks", "baselines", "geometry", "experiments", "results", "runs", "study", "settings", "session",
-    "transcript", "plots", "figures", "evidence", "widgets", "cards", "screen", "console", "latent",
+    "transcript", "plots", "figures", "evidence", "picture", "widgets", "cards", "screen", "console", "latent",
 ]  # fmt: skip
-DRAWN = {"plots", "widgets", "cards", "screen", "console", "latent"}  # these may import what draws and what shows
+DRAWN = {
+    "plots",
+    "picture",
+    "widgets",
+    "cards",
+    "screen",
+    "console",
+    "latent",
+}  # these may import what draws and what shows
 LONG = {"01_derivation": 200, "02_finite_difference_checks": 235, "04_hyperparameter_grids": 205}  # to be trimmed
 LABS = sorted((ROOT / "labs").glob("*.ipynb"))
 

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from aelib import plots
-from aelib.widgets import Explorer, Picture, picture
+from aelib.picture import Picture, picture
+from aelib.widgets import Explorer
 
 
 def compute(a, b=1.0):

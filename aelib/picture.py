@@ -1,0 +1,126 @@
+"""Pictures as bytes: a figure outside pyplot, drawn again and again, and the encoding of its pixels."""
+
+import io
+
+import numpy as np
+import PIL.Image
+from IPython.display import Image
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+DPI = 100
+_OPTIONS = {"jpeg": dict(quality=88, subsampling=0), "png": {}}
+
+
+def encoded(canvas, kind, **options):
+    """Return what is drawn on an Agg canvas as bytes of a PNG ("png") or JPEG ("jpeg"), with Pillow's options."""
+    size = canvas.get_width_height(physical=True)
+    pixels = PIL.Image.frombuffer("RGBX", size, canvas.buffer_rgba(), "raw", "RGBX", 0, 1)  # no copy
+    stream = io.BytesIO()
+    (pixels if kind == "jpeg" else pixels.convert("RGB")).save(stream, kind, **_OPTIONS[kind] | options)
+    return stream.getvalue()
+
+
+class _Sheet(Figure):
+    """A Figure whose ``subplots`` may hand out last time's axes, emptied: ticks and their labels are slow to make."""
+
+    lent = None  # (arguments of subplots, its axes) while they may be handed out
+    _made = None
+
+    def clear(self, keep_observers=False):
+        for ax in self.axes:
+            self.delaxes(ax)  # or each would first be emptied, which takes as long as making it
+        super().clear(keep_observers)
+        self.lent = self._made = None
+
+    def lend(self):
+        """Offer the axes to the next ``subplots``, if they are all that stands here; return whether they are."""
+        axes = [] if self._made is None else list(np.ravel(self._made[1]))
+        alone = self.get_children()[1:] == axes and not any(ax.child_axes for ax in axes)  # the first is the ground
+        self.lent = self._made if axes and alone else None
+        return self.lent is not None
+
+    def subplots(self, *args, **kwargs):
+        if self.lent is not None and self.lent[0] == (args, kwargs):
+            for ax in np.ravel(self.lent[1]):
+                _empty(ax)
+            self._made, self.lent = self.lent, None
+        else:
+            self._made = (args, kwargs), super().subplots(*args, **kwargs)
+            for ax in np.ravel(self._made[1]):
+                ax.born = [axis.get_tick_params() for axis in (ax.xaxis, ax.yaxis)]
+        return self._made[1]
+
+
+def _empty(ax):
+    """Take everything off Axes and undo what a drawing usually sets; ticks are made anew only if they were styled."""
+    for axis, born in zip((ax.xaxis, ax.yaxis), ax.born, strict=True):
+        if not axis.isDefault_majfmt or axis.get_tick_params() != born:
+            axis.set_tick_params(reset=True, **born)
+    for artist in [*ax.lines, *ax.patches, *ax.collections, *ax.images, *ax.texts, *ax.artists]:
+        artist.remove()
+    if ax.get_legend():
+        ax.get_legend().remove()
+    ax.set(title="", xlabel="", ylabel="", xscale="linear", yscale="linear", xlim=(0, 1), ylim=(0, 1), aspect="auto")
+    ax.set_prop_cycle(None)
+    ax.set_axis_on()
+    ax.spines[:].set_visible(True)
+    ax.relim()
+    ax.ignore_existing_data_limits = True
+    ax.autoscale()
+
+
+class Picture:
+    """A matplotlib figure outside pyplot, of fixed size, rendered to PNG or JPEG.
+
+    Args:
+        draw: function (figure, result) that draws on an empty figure.
+        size: (width, height) in inches, at 100 pixels to the inch.
+    """
+
+    def __init__(self, draw, size):
+        self.draw = draw
+        self.figure = _Sheet(figsize=size, dpi=DPI, layout="constrained")
+        FigureCanvasAgg(self.figure)
+        self._boxes = []
+
+    def png(self, result):
+        """Draw ``result`` on a new figure and return the picture as PNG bytes."""
+        self.figure.clear()
+        self.draw(self.figure, result)
+        self.figure.canvas.draw()
+        self._boxes = [ax.get_position(original=True) for ax in self.figure.axes]
+        return encoded(self.figure.canvas, "png")
+
+    def jpeg(self, result):
+        """Draw ``result`` in a hurry and return the picture as JPEG bytes.
+
+        Half the work of ``png``: the axes are those of the last picture, where ``draw`` asks for the same ones, and
+        stand where they stood; no layout is sought.
+        """
+        figure = self.figure
+        if not self._draw_again(result):
+            figure.clear()
+            self.draw(figure, result)
+        layout = figure.get_layout_engine()
+        if len(figure.axes) == len(self._boxes):
+            figure.set_layout_engine("none")
+            for ax, box in zip(figure.axes, self._boxes, strict=True):
+                ax.set_position(box, which="original")
+        try:
+            figure.canvas.draw()
+        finally:
+            figure.set_layout_engine(layout)
+        return encoded(self.figure.canvas, "jpeg")
+
+    def _draw_again(self, result):
+        """Draw on the axes that stand there, if ``draw`` can; return whether it could."""
+        if not self.figure.lend():
+            return False
+        self.draw(self.figure, result)
+        return self.figure.lent is None
+
+
+def picture(draw, result, size=(9, 4)):
+    """Return the picture that ``draw(figure, result)`` makes, for display as the value of a cell."""
+    return Image(Picture(draw, size).png(result))
