@@ -1,24 +1,27 @@
 """How fast the widgets answer, in real JupyterLab in headless Chromium: python tests/benchmarks/latency.py
 
 Prints from the key press on a slider to the new pixels (median, 95th percentile), for an Explorer and for a plain
-``interact`` of the same figure; for the training console the pictures a second, the share of the time that is not
-spent in ``train``'s updates (how much slower than ``train`` alone), and how soon Pause and a new step size show. Other
-work on the machine shows too.
+``interact`` of the same figure, by turns, for the latent explorer, and for every Explorer of the labs; for the training
+console the pictures a second, the share of the time that is not spent in ``train``'s updates (how much slower than
+``train`` alone), and how soon Pause, Stop and a new step size show; and the time from opening lab 1 to the first answer
+of a slider. Other work on the machine shows too.
 """
 
 import re
+import shutil
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from browser.conftest import CHROMIUM, FLAGS, lab_server, run_all
+from browser.conftest import CHROMIUM, FLAGS, ROOT, lab_server, run_all
 
-KEYS, SECONDS = 20, 5
+KEYS, SECONDS = 50, 5
 CELLS = [
     """\
 import asyncio
@@ -28,6 +31,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from aelib import Autoencoder, load_mnist, plots
 from aelib.console import Console
+from aelib.latent import LatentExplorer
 from aelib.widgets import Explorer, start_lab
 
 start_lab()
@@ -53,6 +57,7 @@ def show(x, y):
 
 plain = ipywidgets.interactive(show, **sliders())
 plain.add_class('bench-interact')""",
+    "LatentExplorer(model, mnist).add_class('bench-latent')",
     """\
 async def share(console, seconds):
     console.buttons["start"].click()
@@ -90,20 +95,65 @@ WATCH = """root => {
 }"""
 
 
-def key_to_pixels(page, roots):
+TILE = """canvas => {
+    const before = canvas.toDataURL();
+    window.shown = [];
+    addEventListener('keydown', () => { window.pressed = performance.now() }, {capture: true, once: true});
+    const look = () => {
+        if (canvas.toDataURL() === before) requestAnimationFrame(look); else window.shown.push(performance.now());
+    };
+    requestAnimationFrame(look);
+}"""
+
+
+def key_to_pixels(page, roots, keys=KEYS):
     """Return for each root, name -> milliseconds from each key press to the first picture after it; by turns."""
+    from playwright.sync_api import TimeoutError
+
     times = {name: [] for name in roots}
-    for k in range(KEYS):
+    for k in range(keys):
         for name, root in roots.items():
             root.scroll_into_view_if_needed()
             root.evaluate(WATCH)
-            root.locator(".noUi-handle").first.focus()
+            root.locator(".noUi-handle, select").first.focus()
             page.evaluate("window.shown = []")
-            page.keyboard.press("ArrowRight" if k % 20 < 10 else "ArrowLeft")
-            page.wait_for_function("window.shown.length > 0", polling=5, timeout=30_000)
+            page.keyboard.press(("ArrowRight", "ArrowLeft")[k % 2])
+            try:
+                page.wait_for_function("window.shown.length > 0", polling=5, timeout=5000)
+            except TimeoutError:  # the slider stands at its end
+                page.keyboard.press(("ArrowLeft", "ArrowRight")[k % 2])
+                page.wait_for_function("window.shown.length > 0", polling=5, timeout=30_000)
             times[name].append(page.evaluate("window.shown[0] - window.pressed"))
             page.wait_for_timeout(500)
     return times
+
+
+def key_to_tile(page, root):
+    """Return the milliseconds from each arrow key on the plane to the decoded image's change."""
+    root.scroll_into_view_if_needed()
+    root.locator(".aelib-plane").focus()
+    times = []
+    for k in range(KEYS):
+        root.locator("figure canvas").first.evaluate(TILE)
+        page.keyboard.press("Shift+ArrowRight" if k % 2 else "Shift+ArrowLeft")
+        page.wait_for_function("window.shown.length > 0", polling=5, timeout=30_000)
+        times.append(page.evaluate("window.shown[0] - window.pressed"))
+        page.wait_for_timeout(100)
+    return times
+
+
+def labs(page, server):
+    """Open every lab, run all its cells and print how fast each of its Explorers answers."""
+    for path in sorted((ROOT / "labs").glob("*.ipynb")):
+        if path.name.startswith("06"):
+            continue  # claim cards: a menu opens the evidence once
+        start = time.monotonic()
+        run_all(page, server, f"labs/{path.name}")
+        for k, root in enumerate(page.locator(".jp-Notebook .aelib-explorer").all()):
+            key_to_pixels(page, {"": root}, 1)
+            if k == 0 and path.name.startswith("01"):
+                print(f"opening lab 1, running all, the first slider answers: {time.monotonic() - start:.1f} s")
+            row(f"lab {path.name[:2].strip('0_')}, Explorer {k + 1}", key_to_pixels(page, {"": root}, 20)[""])
 
 
 def when(page, pattern):
@@ -114,7 +164,7 @@ def when(page, pattern):
 
 
 def console_figures(page, net):
-    """Return the milliseconds until a new step size shows, and until Pause does."""
+    """Return the milliseconds until a new step size shows, and until Pause and Stop do."""
     root = page.locator(f".bench-{net}")
     root.scroll_into_view_if_needed()
     root.evaluate(WATCH)
@@ -127,12 +177,12 @@ def console_figures(page, net):
         page.keyboard.press(key)
         effects.append(when(page, f"step (?!{step} )"))
         page.wait_for_timeout(200)
-    stops = []
-    for _ in range(5):
+    stops = {"Pause": [], "Stop": []}
+    for name, shown in (("Pause", "paused"), ("Stop", "ended")) * 4:
         root.locator("button", has_text=re.compile("^Start$")).click()
-        page.wait_for_timeout(300)
-        root.locator("button", has_text=re.compile("^Pause$")).click()
-        stops.append(when(page, "paused"))
+        page.wait_for_timeout(500)
+        root.locator("button", has_text=re.compile(f"^{name}$")).click()
+        stops[name].append(when(page, shown))
     return effects, stops
 
 
@@ -161,6 +211,7 @@ def main():
 
     home = Path(tempfile.mkdtemp())
     notebook(home)
+    shutil.copytree(ROOT / "labs", home / "labs")
     with lab_server(home) as server, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -169,13 +220,16 @@ def main():
         kinds = {"Explorer": ".bench-explorer", "interact of the same figure": ".bench-interact"}
         for name, times in key_to_pixels(page, {name: page.locator(at) for name, at in kinds.items()}).items():
             row(f"slider to pixels, {name}", times)
+        row("arrow key to decoded image, latent explorer", key_to_tile(page, page.locator(".bench-latent")))
         words = page.locator(".bench-words")
         words.get_by_text("done").wait_for(timeout=300_000)
         print(words.inner_text(), flush=True)
         for net in NETS:
             effects, stops = console_figures(page, net)
             row(f"console {net}: new step size shows", effects)
-            row(f"console {net}: Pause shows", stops)
+            for name, times in stops.items():
+                row(f"console {net}: {name} shows", times)
+        labs(page, server)
         browser.close()
 
 
