@@ -27,8 +27,9 @@ class Linearization:
 
     @cached_property
     def adjoint(self):
-        """The cache of ``passes.backward``; made when it is first needed, which ``jvp``, ``vjp``, ``gnvp`` do not."""
-        return passes.backward(self._layers, self.primal, (self.output - self.primal.z[0]) / self._n)
+        """The cache of ``passes.backward``, without the parameters; made when ``grad`` or ``hvp`` first needs it."""
+        residual = (self.output - self.primal.z[0]) / self._n
+        return passes.backward(self._layers, self.primal, residual, parameters=False)
 
     @cached_property
     def loss(self):
@@ -38,7 +39,9 @@ class Linearization:
     @cached_property
     def grad(self):
         """Gradient of F, (n_params,)."""
-        return self.adjoint.grad + self._weight_decay * self._model.theta
+        grad = passes.parameter_gradient(self._layers, self.primal.z, self.adjoint.grad_u)
+        grad += self._weight_decay * self._model.theta
+        return grad
 
     def _rp_forward(self, p):
         self._tangent = passes.rp_forward(self._layers, p, self.primal, out=self._tangent)

@@ -37,12 +37,12 @@ def forgotten_n_in_rp_backward(layers, p, primal, adjoint, tangent, R_grad_zL, o
     return rp_backward(layers, p, primal, adjoint, tangent, R_grad_zL * len(R_grad_zL))
 
 
-def forgotten_n_in_backward(layers, primal, grad_zL, out=None):
-    return backward(layers, primal, grad_zL * len(grad_zL))
+def forgotten_n_in_backward(layers, primal, grad_zL, out=None, **options):
+    return backward(layers, primal, grad_zL * len(grad_zL), **options)
 
 
-def bias_column_kept_in_W(layers, primal, grad_zL, out=None):
-    return backward([_shifted(layer) for layer in layers], primal, grad_zL)
+def bias_column_kept_in_W(layers, primal, grad_zL, out=None, **options):
+    return backward([_shifted(layer) for layer in layers], primal, grad_zL, **options)
 
 
 def bias_column_kept_in_P(layers, p, primal, adjoint, tangent, R_grad_zL, out=None):
