@@ -13,7 +13,7 @@ from aelib.picture import DPI, encoded
 SIZE = (840, 404)  # pixels
 _BOXES = {  # left, bottom, width, height in pixels
     "loss": (44, 40, 420, 340),
-    "digits": (547, 326, 289, 57),
+    "digits": (547, 326, 289, 57),  # as many as ten digits over ten with gaps between have, so that none is resampled
     "codes": (486, 40, 160, 250),
     "norms": (700, 40, 134, 250),
 }
@@ -107,11 +107,14 @@ class Screen:
         self._head.set_data(test[0][-1:], test[1][-1:])
         for line, norm in zip(self._norms, norms[1:], strict=True):
             line.set_data(norms[0], norm)
-        self._images.set_data(plots.mosaic(images, len(images) // 2))
         for digit, points in enumerate(self._codes):
             points.set_data(*(codes[labels == digit, :2].T / reach))
         for artist in self._moving:
             artist.axes.draw_artist(artist)
+        x, y, width, height = _BOXES["digits"]
+        tiles = np.nan_to_num(plots.mosaic(images, len(images) // 2), nan=1.0)  # gaps are white
+        pixels = np.asarray(self.canvas.buffer_rgba())[-y - height : -y, x : x + width, :3]
+        pixels[...] = (255 * np.clip(tiles, 0, 1)).astype(np.uint8)[..., None]
         return whole
 
     def jpeg(self):
@@ -226,9 +229,7 @@ class Screen:
             self._codes.append(self._animate(ax.plot([], [], linestyle="none", **style)[0]))
 
     def _tiles(self, ax):
-        blank = plots.mosaic(np.zeros((20, 784)), 10)
-        self._images = self._animate(ax.imshow(blank, cmap="gray", vmin=0, vmax=1, interpolation="nearest"))
-        ax.set_aspect("auto")
+        ax.set(ylim=(57, 0))
         ax.set_yticks([14, 43], ["test digit", "output"], fontsize=_FONT)
         ax.set_xticks([])
         ax.tick_params(length=0)

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from datetime import date
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+PARTS = ["training", "curvature", "limits", "drift", "rest"]
 NETS = {
     "784-2": [784, 2, 784],
     "784-200-2": [784, 200, 2, 200, 784],
@@ -269,6 +271,37 @@ def draw(results, path):
     figure.savefig(path)
 
 
+def processor():
+    """Return the processor's name, where the system tells it, and the number of processors used at most."""
+    cpu = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*:\s*(.+)", cpu.read_text()) if cpu.exists() else []
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} processors"
+
+
+def tables(results):
+    """Return the ratios as Markdown tables, for README.md in this folder."""
+    lines = []
+    for part, title in (("training", "A training step"), ("curvature", "Gradient, Hp, Gp")):
+        for threads, found in results["threads"].items():
+            rows = found.get(part, {})
+            peers_found = list(dict.fromkeys(name for row in rows.values() for name in row if "aelib" not in name))
+            peers_found = [name for name in peers_found if name != "gradients"]
+            columns = list(dict.fromkeys(name.split(": ")[0] for name in peers_found))
+            lines += ["", f"{title}, {threads} thread{'s' * (threads != '1')}:", ""]
+            lines += ["| " + " | ".join(["case", "aelib, ms", *columns]) + " |", "|---|" + "---:|" * (len(columns) + 1)]
+            for case, row in rows.items():
+                own = next(value for name, value in row.items() if name.startswith("aelib"))
+                cells = []
+                for column in columns:
+                    ratios = [v for name, v in row.items() if name.split(": ")[0] == column]
+                    cells.append(
+                        ", ".join(f"{v['ratio']:.2f} [{v['low']:.2f}, {v['high']:.2f}]" for v in ratios) or "-"
+                    )
+                cost = f" ({row['gradients']:.2f} gradients)" * ("gradients" in row)
+                lines.append("| " + " | ".join([case + cost, f"{own['ms']:.2f}", *cells]) + " |")
+    return "\n".join(lines)
+
+
 def measure(arguments):
     """Measure in this process, whose threads and processors were set by the one that started it."""
     sys.path.insert(0, str(HERE))
@@ -308,15 +341,24 @@ def main():
     """Start one process for each number of threads, on as many processors, and write what they measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few blocks of each, to see that it works")
+    parser.add_argument("--tables", action="store_true", help="measure nothing, print the file as Markdown tables")
     parser.add_argument("--threads", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--parts", nargs="+", default=["training", "curvature", "limits", "drift", "rest"])
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=PARTS, help="measure these, keep the file's others"
+    )
     parser.add_argument("--out", type=Path, default=HERE / "results.json", help="the JSON file to write")
     arguments = parser.parse_args()
+    if arguments.tables:
+        print(tables(json.loads(arguments.out.read_text())))
+        return
     if arguments.threads:
         arguments.out.write_text(json.dumps(measure(arguments)))
         return
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count()))
-    results = {"date": date.today().isoformat(), "machine": platform.processor() or platform.machine(), "threads": {}}
+    results = {"threads": {}}
+    if arguments.out.exists() and arguments.parts != PARTS:
+        results = json.loads(arguments.out.read_text())
+    results |= {"date": date.today().isoformat(), "machine": processor()}
     for threads in sorted({1, len(cores)}):
         environment = os.environ | {
             name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -326,11 +368,11 @@ def main():
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, cores[-threads:])  # inherited: what bounds JAX
         subprocess.run(command, env=environment, check=True)
-        results["threads"][str(threads)] = json.loads(part.read_text())
+        results["threads"].setdefault(str(threads), {}).update(json.loads(part.read_text()))
         part.unlink()
     arguments.out.write_text(json.dumps(results, indent=1))
     picture = arguments.out.with_suffix(".png")
-    if "training" in arguments.parts:
+    if all("training" in part for part in results["threads"].values()):
         draw(results, picture)
     print(f"\nwritten: {arguments.out}" + f" and {picture}" * picture.exists())
 

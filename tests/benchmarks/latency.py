@@ -108,21 +108,21 @@ TILE = """canvas => {
 
 def key_to_pixels(page, roots, keys=KEYS):
     """Return for each root, name -> milliseconds from each key press to the first picture after it; by turns."""
-    from playwright.sync_api import TimeoutError
-
     times = {name: [] for name in roots}
     for k in range(keys):
         for name, root in roots.items():
             root.scroll_into_view_if_needed()
             root.evaluate(WATCH)
-            root.locator(".noUi-handle, select").first.focus()
+            handles, menu = root.locator(".noUi-handle"), root.locator("select").first
             page.evaluate("window.shown = []")
-            page.keyboard.press(("ArrowRight", "ArrowLeft")[k % 2])
-            try:
-                page.wait_for_function("window.shown.length > 0", polling=5, timeout=5000)
-            except TimeoutError:  # the slider stands at its end
-                page.keyboard.press(("ArrowLeft", "ArrowRight")[k % 2])
-                page.wait_for_function("window.shown.length > 0", polling=5, timeout=30_000)
+            if handles.count():
+                handles.first.focus()
+                at_end = handles.first.get_attribute("aria-valuenow") == handles.first.get_attribute("aria-valuemax")
+                page.keyboard.press("ArrowLeft" if k % 2 or at_end else "ArrowRight")
+            else:
+                chosen = menu.evaluate("menu => { window.pressed = performance.now(); return menu.selectedIndex }")
+                menu.select_option(index=0 if chosen else 1)
+            page.wait_for_function("window.shown.length > 0", polling=5, timeout=30_000)
             times[name].append(page.evaluate("window.shown[0] - window.pressed"))
             page.wait_for_timeout(500)
     return times
