@@ -297,7 +297,7 @@ def tables(results):
                     cells.append(
                         ", ".join(f"{v['ratio']:.2f} [{v['low']:.2f}, {v['high']:.2f}]" for v in ratios) or "-"
                     )
-                cost = f" ({row['gradients']:.2f} gradients)" * ("gradients" in row)
+                cost = f" ({row['gradients']:.2f} gradients)" if "gradients" in row else ""
                 lines.append("| " + " | ".join([case + cost, f"{own['ms']:.2f}", *cells]) + " |")
     return "\n".join(lines)
 
