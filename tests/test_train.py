@@ -1,5 +1,6 @@
 import _thread
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -78,7 +79,15 @@ def test_stopping_early_leaves_model_and_history_consistent(X):
     assert math.isnan(history.test_loss[3]) and not math.isnan(history.test_loss[4])
 
 
-def test_an_interrupt_waits_for_the_update(X):
+@pytest.fixture
+def ctrl_c():
+    """Python's own handler of SIGINT: a process started in the background may have inherited that it is ignored."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+def test_an_interrupt_waits_for_the_update(X, ctrl_c):
     """Ctrl-C while the optimizer is at work: the update is finished, recorded, and fit returns."""
     model, recorder = net(), Recorder(at=4, act=_thread.interrupt_main)
     history = fit(model, X, recorder, epochs=3, batch_size=10, progress=False)
