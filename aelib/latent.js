@@ -66,9 +66,11 @@ function plane(model, parent) {
     ink.font = "bold 12px sans-serif";
     ink.lineWidth = 3;
     ink.strokeStyle = "white";
-    ink.strokeText(text, x + 9, y - 7);
+    const wide = ink.measureText(text).width;
+    const left = x + 9 + wide < width ? x + 9 : x - 9 - wide; // no word is cut off at the edge
+    ink.strokeText(text, left, y - 7);
     ink.fillStyle = "black";
-    ink.fillText(text, x + 9, y - 7);
+    ink.fillText(text, left, y - 7);
   };
 
   const draw = () => {
