@@ -20,10 +20,10 @@ from matplotlib.figure import Figure
 from aelib import plots
 from aelib.baselines import half_sse
 from aelib.geometry import CodePlane, decoder_jacobian, distortion, ellipses, mnist_form
-from aelib.picture import encoded, picture
+from aelib.picture import DPI, encoded, picture
 
 UNDER = ("nothing", "distortion", "ellipses")
-_SIDE, _DPI = 470, 100  # of the plane's picture, in pixels
+_SIDE = 470  # of the plane's picture, in pixels
 _TICKS = 40  # steps of a path
 _CELLS = 12  # ellipses in a row
 _LONG = 0.12  # long half-axis of the ellipse at the point, of the plane's width: its form counts, not its size
@@ -237,7 +237,7 @@ class LatentExplorer(ipywidgets.VBox):
             self.now = self.moments[self.controls["film"].value]
         key = self.now.name, self.controls["show"].value, self.controls["under"].value
         if key not in self._pictures:
-            figure = Figure(figsize=(_SIDE / _DPI, _SIDE / _DPI), dpi=_DPI)
+            figure = Figure(figsize=(_SIDE / DPI, _SIDE / DPI), dpi=DPI)
             FigureCanvasAgg(figure)
             box = draw_plane(figure, self.now, *key[1:], self.limits).bbox
             figure.canvas.draw()

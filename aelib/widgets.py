@@ -52,11 +52,8 @@ class Explorer(ipywidgets.VBox):
 
     def __init__(self, compute, draw, size=(9, 4), **controls):
         self.compute, self.controls, self.error = compute, controls, None
-        self._lock, self._rest, self._took = (
-            threading.Lock(),
-            None,
-            0.0,
-        )  # changes may come in another thread than the loop's
+        self._lock = threading.Lock()  # changes may come in another thread than the loop's
+        self._rest, self._took = None, 0.0
         try:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
