@@ -267,6 +267,9 @@ def test_a_kernel_obeys_every_message_while_it_trains():
     try:
         step, start, pause = run(KERNEL_SIDE).split()
         send(start, method="custom", content={"event": "click"})
+        for _ in range(200):  # a step size that came before the first update would be the one it started with
+            if int(run("print(console.session.update)")):
+                break
         for k, value in enumerate((0.001, 0.002, 0.005), start=1):
             send(step, method="update", state={"value": value}, buffer_paths=[])
             for _ in range(200):
