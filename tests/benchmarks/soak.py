@@ -3,9 +3,16 @@
 One page with the training console, the latent explorer and an Explorer is dragged, started, paused, stepped, stopped
 and reset, round after round (30 minutes by default). Every button and slider must have its effect within 30 s, every
 round; no error may show. Prints once a minute the memory of kernel and page, and at the end their growth since the
-second minute: resident memory of the kernel, of the page's process, and the JavaScript heap after a collection.
+second minute: resident memory of the kernel, of the page's process, and its heap (JavaScript's and the page's own)
+after a collection.
+
+Two things that grow by themselves are set aside: the driver's log of what the page loads is filled to its bound first,
+and JupyterLab's toolbar in the active cell, which it makes anew whenever another cell is clicked and never lets go, is
+off. ``soak.py toolbar`` measures the latter on two cells that print a word.
 """
 
+import contextlib
+import json
 import re
 import sys
 import tempfile
@@ -45,6 +52,15 @@ def draw(figure, lines):
 
 Explorer(compute, draw, a=ipywidgets.FloatSlider(1, min=0, max=5))""",
 ]
+
+TOOLBAR = "@jupyterlab/cell-toolbar-extension"
+FILL = """async () => {
+    for (let k = 0; k < 30; k++) {
+        const address = URL.createObjectURL(new Blob([new Uint8Array(9e6)]));
+        await (await fetch(address)).arrayBuffer();
+        URL.revokeObjectURL(address);
+    }
+}"""
 
 
 def until(page, condition, what):
@@ -139,23 +155,60 @@ def renderer():
     return max(found)[1]
 
 
-def main():
-    """Run, print, and fail where something has no effect."""
+def heap(page, probe):
+    """Return the megabytes in use on the page's heaps: JavaScript's and Blink's."""
+    page.request_gc()
+    usage = probe.send("Runtime.getHeapUsage")
+    return (usage["usedSize"] + usage["embedderHeapUsedSize"]) / 2**20
+
+
+@contextlib.contextmanager
+def opened(cells, toolbar):
+    """Run cells as a notebook in JupyterLab; yields the page."""
     from playwright.sync_api import sync_playwright
 
-    minutes, home = float(sys.argv[1]) if len(sys.argv) > 1 else 30, Path(tempfile.mkdtemp())
+    home = Path(tempfile.mkdtemp())
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
+    cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), home / "soak.ipynb")
+    if not toolbar:
+        page_config = home / "config" / "labconfig" / "page_config.json"
+        page_config.parent.mkdir(parents=True)
+        page_config.write_text(json.dumps({"disabledExtensions": {TOOLBAR: True}}))
     with lab_server(home) as server, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
+        run_all(page, server, "soak.ipynb")
+        yield page
+        browser.close()
+
+
+def toolbars():
+    """Print what a click on another cell leaves on the heaps, with JupyterLab's cell toolbar and without."""
+    for toolbar in (True, False):
+        with opened(["import time", "time.sleep(1)\nprint('one')", "print('two')"], toolbar) as page:
+            probe, sizes = page.context.new_cdp_session(page), []
+            for clicks in (20, 200):
+                for k in range(clicks):
+                    page.locator(".jp-OutputArea-output").nth(k % 2).click()
+                    page.wait_for_timeout(60)
+                sizes.append(heap(page, probe))
+            words = "with" if toolbar else "without"
+            print(f"{words} the cell toolbar: {1024 * (sizes[1] - sizes[0]) / clicks:.0f} kB for each click")
+
+
+def main():
+    """Run, print, and fail where something has no effect."""
+    if sys.argv[1:] == ["toolbar"]:
+        return toolbars()
+    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 30
+    with opened(CELLS, toolbar=False) as page:
         complaints = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        run_all(page, server, "soak.ipynb")
         page.locator(".aelib-plane").wait_for(timeout=60_000)
         pid = re.search(r"kernel (\d+)", page.locator(".jp-Notebook").inner_text())[1]
         own, probe = renderer(), page.context.new_cdp_session(page)
+        page.evaluate(FILL)
         rounds = [(".aelib-console", console_round), (".aelib-latent", latent_round)]
         rounds.append((".jp-Notebook .aelib-explorer", explorer_round))
         start, rows, k = time.monotonic(), [], 0
@@ -164,18 +217,16 @@ def main():
                 one(page, page.locator(at), k)
             k += 1
             if time.monotonic() - start >= 60 * (len(rows) + 1):
-                probe.send("HeapProfiler.collectGarbage")
-                heap = probe.send("Runtime.getHeapUsage")["usedSize"] / 2**20
-                rows.append((megabytes(pid), megabytes(own), heap))
-                words = "minute {:2.0f}, {} rounds: kernel {:.0f} MB, page {:.0f} MB, JavaScript heap {:.1f} MB"
+                rows.append((megabytes(pid), megabytes(own), heap(page, probe)))
+                words = "minute {:2.0f}, {} rounds: kernel {:.0f} MB, page {:.0f} MB, of it heaps {:.1f} MB"
                 print(words.format(len(rows), k, *rows[-1]), flush=True)
         shown = page.locator(".jp-Notebook [data-mime-type='application/vnd.jupyter.error']").count()
         red = [text for text in page.locator("[style*='b00020']").all_inner_texts() if "Error" in text]
         print(f"{k} rounds; errors: {shown + len(red) + len(complaints)} {red + complaints}")
         if len(rows) > 2:
             grown = [100 * (max(column[2:]) / column[1] - 1) for column in zip(*rows, strict=True)]
-            print("most since minute 2: kernel {:+.0f} %, page {:+.0f} %, JavaScript heap {:+.0f} %".format(*grown))
-        browser.close()
+            print("most since minute 2: kernel {:+.0f} %, page {:+.0f} %, heaps {:+.0f} %".format(*grown))
+    return None
 
 
 if __name__ == "__main__":
