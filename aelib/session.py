@@ -209,6 +209,6 @@ class Session:
                 0.5 * float(to_mean @ to_mean),
             )
         )
-        # the next after about 30,000 images, sooner at first: one or two per cent of the time
-        self._next = self.update + max(1, min(30_000 // self.settings.batch, 500, self.update))
+        # the next after about 50,000 images, sooner at first: one or two per cent of the time
+        self._next = self.update + max(1, min(50_000 // self.settings.batch, 500, self.update))
         return self.measurements[-1]

@@ -76,7 +76,8 @@ async def shares(seconds):  # a task, not an awaited cell: while a cell awaits, 
         words.value += f"console {net}: {await share(console, seconds)}<br>"
     words.value += "done"
 
-words, consoles = ipywidgets.HTML(), {}""",
+words, consoles, begin = ipywidgets.HTML(), {}, ipywidgets.Button(description="Measure the consoles")
+begin.on_click(lambda _: globals().update(task=asyncio.get_running_loop().create_task(shares(SECONDS))))""",
 ]
 NETS = ("784-2", "784-200-2", "784-400-200-2")
 WATCH = """root => {
@@ -197,7 +198,7 @@ def notebook(home):
         sizes = half + half[-2::-1]
         console = f"consoles['{net}'] = Console(mnist, sizes={sizes}, epochs=100000).add_class('bench-{net}')"
         cells.append(f"{console}\nconsoles['{net}']")
-    cells.append(f"task = asyncio.get_running_loop().create_task(shares({SECONDS}))\nwords.add_class('bench-words')")
+    cells.append(f"SECONDS = {SECONDS}\nipywidgets.VBox([begin, words]).add_class('bench-words')")
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     written = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=kernel)
     nbformat.write(written, home / "latency.ipynb")
@@ -224,6 +225,7 @@ def main():
             row(f"slider to pixels, {name}", times)
         row("arrow key to decoded image, latent explorer", key_to_tile(page, page.locator(".bench-latent")))
         words = page.locator(".bench-words")
+        words.locator("button").click()  # only now: nothing else is measured while they train
         words.get_by_text("done").wait_for(timeout=300_000)
         print(words.inner_text(), flush=True)
         for net in NETS:
