@@ -22,9 +22,9 @@ def encoded(canvas, kind, **options):
 
 
 class _Sheet(Figure):
-    """A Figure whose ``subplots`` may hand out last time's axes, emptied: ticks and their labels are slow to make."""
+    """A Figure that may hand out last time's axes, emptied: ticks and their labels are slow to make."""
 
-    lent = None  # (arguments of subplots, its axes) while they may be handed out
+    lent = None  # (how they were asked for, the axes) while they may be handed out
     _made = None
 
     def clear(self, keep_observers=False):
@@ -35,21 +35,33 @@ class _Sheet(Figure):
 
     def lend(self):
         """Offer the axes to the next ``subplots``, if they are all that stands here; return whether they are."""
-        axes = [] if self._made is None else list(np.ravel(self._made[1]))
+        axes = [] if self._made is None else _each(self._made[1])
         alone = self.get_children()[1:] == axes and not any(ax.child_axes for ax in axes)  # the first is the ground
         self.lent = self._made if axes and alone else None
         return self.lent is not None
 
     def subplots(self, *args, **kwargs):
-        if self.lent is not None and self.lent[0] == (args, kwargs):
-            for ax in np.ravel(self.lent[1]):
+        return self._ask(super().subplots, args, kwargs)
+
+    def subplot_mosaic(self, *args, **kwargs):
+        return self._ask(super().subplot_mosaic, args, kwargs)
+
+    def _ask(self, make, args, kwargs):
+        asked = make.__name__, args, kwargs
+        if self.lent is not None and self.lent[0] == asked:
+            for ax in _each(self.lent[1]):
                 _empty(ax)
             self._made, self.lent = self.lent, None
         else:
-            self._made = (args, kwargs), super().subplots(*args, **kwargs)
-            for ax in np.ravel(self._made[1]):
+            self._made = asked, make(*args, **kwargs)
+            for ax in _each(self._made[1]):
                 ax.born = [axis.get_tick_params() for axis in (ax.xaxis, ax.yaxis)]
         return self._made[1]
+
+
+def _each(axes):
+    """Return the Axes in what ``subplots`` or ``subplot_mosaic`` returned."""
+    return list(axes.values()) if isinstance(axes, dict) else list(np.ravel(axes))
 
 
 def _empty(ax):

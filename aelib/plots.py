@@ -224,7 +224,8 @@ def signed_table(figure, rows, shared=False, blocks=None):
             image = signed(ax, A, title + scale, end or 1.0)
             if shared:
                 ax.set_aspect("equal")
-            _mark(ax, blocks or {})
+            if blocks:
+                _mark(ax, blocks)
     if shared:
         figure.colorbar(image, ax=figure.axes, shrink=0.8)
 

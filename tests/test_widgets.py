@@ -99,11 +99,19 @@ def as_many_as_wanted(figure, y):
         ax.plot(y)
 
 
+def mosaic(figure, y):
+    axes = figure.subplot_mosaic([["curve", "table"], ["words", "words"]], height_ratios=[3, 1])
+    plots.curves(axes["curve"], {"y": (np.arange(1, 51), y + 1)}, "index", "y", log=True)
+    plots.signed(axes["table"], np.outer(y[:5], y), "signed")
+    axes["words"].text(0, 0.5, f"{y[1]:.3f}")
+    axes["words"].set_axis_off()
+
+
 def colour_bar(figure, y):
     plots.signed_table(figure, {"a": {"one": np.outer(y, y)}}, shared=True)
 
 
-@pytest.mark.parametrize("draw", [draw, log_or_not, kinds, as_many_as_wanted, colour_bar])
+@pytest.mark.parametrize("draw", [draw, log_or_not, kinds, as_many_as_wanted, mosaic, colour_bar])
 def test_axes_drawn_on_again_show_the_same_as_new_ones(draw):
     """The hurried picture hands out used axes; a figure that holds one thing more never does."""
     again, anew = Picture(draw, (6, 4)), Picture(lambda figure, y: [figure.text(0, 0, ""), draw(figure, y)], (6, 4))
