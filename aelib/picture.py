@@ -73,13 +73,14 @@ def _empty(ax):
         artist.remove()
     if ax.get_legend():
         ax.get_legend().remove()
-    ax.set(title="", xlabel="", ylabel="", xscale="linear", yscale="linear", xlim=(0, 1), ylim=(0, 1), aspect="auto")
+    ax.set(title="", xlabel="", ylabel="", xscale="linear", yscale="linear", aspect="auto")
     ax.set_prop_cycle(None)
     ax.set_axis_on()
     ax.spines[:].set_visible(True)
     ax.relim()
     ax.ignore_existing_data_limits = True
-    ax.autoscale()
+    ax.set_xlim(0, 1, auto=True)  # so they stay until there are data
+    ax.set_ylim(0, 1, auto=True)
 
 
 class Picture:
