@@ -15,13 +15,11 @@ from dataclasses import fields
 import ipywidgets
 import numpy as np
 
-from aelib.activations import ACTIVATIONS
 from aelib.baselines import ladder
-from aelib.experiments import NETS
-from aelib.layers import INITIALISERS
+from aelib.controls import Clipboard, settings_controls
 from aelib.screen import SIZE, Screen, Trace
 from aelib.session import Session
-from aelib.settings import COEFFICIENTS, OPTIMIZERS, OUTPUT_BIASES, SCHEDULES, Settings
+from aelib.settings import COEFFICIENTS, Settings
 from aelib.transcript import as_code, diagnosis, to_csv
 
 REPORT = {"784-2": 23.05, "784-200-2": 15.75, "784-400-200-2": 14.8}  # the report's best, on all 10,000 test images
@@ -32,46 +30,8 @@ _FRAME = 0.1  # seconds between two pictures, at least
 _SHARE = 0.1  # of the time may go into pictures
 _CODES = 200  # test images whose codes are drawn
 _GHOSTS = 5
-_NAMES = {"sizes": "network", "hidden": "activation", "step": "step size"}
 _OPEN = weakref.WeakSet()  # a cell run again leaves its first console without buttons: a new one pauses the others
 _FIELDS = [field.name for field in fields(Settings)]
-
-
-def _choices(value, *options):
-    """Return the options with ``value`` among them, ascending."""
-    return sorted({*options, value})
-
-
-def _controls(start):
-    """Return the controls by the name of their setting, at the values of ``start``."""
-    menu = {
-        "sizes": {start.net: start.sizes} | NETS,
-        "hidden": list(ACTIVATIONS),
-        "init": list(INITIALISERS),
-        "output_bias": list(OUTPUT_BIASES),
-        "optimizer": list(OPTIMIZERS),
-        "schedule": list(SCHEDULES),
-    }
-    steps = {
-        "batch": _choices(start.batch, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
-        "momentum": _choices(start.momentum, 0.0, 0.5, 0.8, 0.9, 0.95, 0.99),
-        "decay": _choices(start.decay, 0.9, 0.99, 0.999, 0.9999),
-        "weight_decay": _choices(start.weight_decay, 0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1),
-        "images": _choices(start.images, 1000, 2000, 5000, 10000, 20000, 60000),
-        "epochs": _choices(start.epochs, 1, 2, 4, 8, 16, 33),
-    }
-    controls = {name: ipywidgets.Dropdown(options=options) for name, options in menu.items()}
-    for name, values in steps.items():
-        options = [(f"{value:g}", value) for value in values]
-        controls[name] = ipywidgets.SelectionSlider(options=options, value=getattr(start, name))
-    controls["step"] = ipywidgets.FloatLogSlider(min=-5, max=1, step=0.05, readout_format=".2g")
-    controls["seed"] = ipywidgets.BoundedIntText(min=0, max=2**31 - 1)
-    for name, control in controls.items():
-        control.value = getattr(start, name)
-        control.description = _NAMES.get(name, name.replace("_", " "))
-        control.style.description_width = "88px"
-        control.layout = ipywidgets.Layout(width="270px", margin="1px 4px")
-    return controls
 
 
 class Console(ipywidgets.VBox):
@@ -113,7 +73,7 @@ class Console(ipywidgets.VBox):
         first = [int(np.argmax(self.session.test_labels == digit)) for digit in range(10)]
         self._digits = self.session.test_images[first]
         self._screen, self._scene = Screen(self._levels), None
-        self.controls = _controls(settings)
+        self.controls = settings_controls(settings)
         self._build()
         self._name_coefficients()
         self._begin()
@@ -139,7 +99,7 @@ class Console(ipywidgets.VBox):
         self.image = ipywidgets.Image(format="jpeg", layout=layout)
         self.status, self.message = ipywidgets.HTML(), ipywidgets.HTML()
         self.code = ipywidgets.Textarea(layout=ipywidgets.Layout(width="100%", height="230px", display="none"))
-        self.link = ipywidgets.HTML()
+        self.link, self.clipboard = ipywidgets.HTML(), Clipboard(layout=ipywidgets.Layout(display="none"))
         row = ipywidgets.Layout(flex_flow="row wrap", max_width=f"{SIZE[0]}px")
         order = ("optimizer", "sizes", "images", "step", "hidden", "batch", "momentum", "init", "schedule")
         order += ("decay", "output_bias", "epochs", "weight_decay", "seed")
@@ -154,6 +114,7 @@ class Console(ipywidgets.VBox):
                 self.image,
                 self.link,
                 self.code,
+                self.clipboard,
             ]
         )
         for part in (self.status, self.message):
@@ -256,6 +217,7 @@ class Console(ipywidgets.VBox):
 
     def _copy_as_code(self):
         self.code.value, self.code.layout.display = as_code(self.session), ""
+        self.clipboard.send(self.code.value)
 
     def _export_history(self):
         data = base64.b64encode(to_csv(self.session).encode()).decode()

@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = [
     "activations", "layers", "passes", "files", "linearization", "autoencoder", "optimizers", "train",
     "datasets", "checks", "baselines", "geometry", "experiments", "results", "runs", "study", "settings", "session",
-    "transcript", "plots", "figures", "evidence", "picture", "widgets", "cards", "screen", "console", "latent",
+    "transcript", "plots", "figures", "evidence", "picture", "widgets", "cards", "screen", "controls",
+    "console", "latent",
 ]  # fmt: skip
 DRAWN = {
     "plots",
@@ -21,6 +22,7 @@ DRAWN = {
     "widgets",
     "cards",
     "screen",
+    "controls",
     "console",
     "latent",
 }  # these may import what draws and what shows

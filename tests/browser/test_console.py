@@ -48,6 +48,10 @@ def updates(console):
     return int(re.search(r"(\d+) of", status(console))[1])
 
 
+def step_size(console):
+    return re.search(r"step (\S+)", status(console))[1]
+
+
 def press(console, name):
     console.locator("button", has_text=re.compile(f"^{name}$")).click()
 
@@ -63,6 +67,7 @@ def first_losses(page, console):
 
 
 def test_start_change_stop_reset(page, console):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     image = console.locator("img")
     before = image.get_attribute("src")
     first = first_losses(page, console)
@@ -70,10 +75,13 @@ def test_start_change_stop_reset(page, console):
     until(page, lambda: image.get_attribute("src") != before, "the picture changes")
     until(page, lambda: updates(console) >= 20, "20 updates")
     slider = console.locator(".aelib-step .noUi-handle")
-    slider.focus()
-    page.keyboard.press("ArrowRight")
-    seen = updates(console)
-    until(page, lambda: updates(console) > seen, "training goes on after a change of the step size")
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
+        step = step_size(console)
+        slider.focus()
+        page.keyboard.press(key)
+        until(page, lambda step=step: step_size(console) != step, "the new step size is in force")
+        seen = updates(console)
+        until(page, lambda seen=seen: updates(console) > seen, "training goes on after a change of the step size")
     press(console, "Stop")
     until(page, lambda: "ended" in status(console), "the run ends")
     ended = updates(console)
@@ -87,6 +95,8 @@ def test_start_change_stop_reset(page, console):
     press(console, "Copy as code")
     code = console.locator("textarea")
     until(page, lambda: "if progress.update == 2:" in code.input_value(), "the code of two updates")
+    clipboard = lambda: page.evaluate("navigator.clipboard.readText()")  # noqa: E731
+    until(page, lambda: clipboard() == code.input_value(), "the code on the clipboard")
     press(console, "Export history")
     link = console.locator("a[download]")
     link.wait_for(timeout=30_000)

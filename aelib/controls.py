@@ -1,0 +1,60 @@
+"""The controls of the training console, one for each setting, and the browser's clipboard."""
+
+import anywidget
+import ipywidgets
+
+from aelib.activations import ACTIVATIONS
+from aelib.experiments import NETS
+from aelib.layers import INITIALISERS
+from aelib.settings import OPTIMIZERS, OUTPUT_BIASES, SCHEDULES
+
+_NAMES = {"sizes": "network", "hidden": "activation", "step": "step size"}
+
+
+class Clipboard(anywidget.AnyWidget):
+    """Shows nothing; ``send(text)`` puts text on the browser's clipboard, where the browser allows it."""
+
+    _esm = """
+    export default {
+      initialize({ model }) {
+        model.on("msg:custom", (text) => navigator.clipboard?.writeText(text).catch(() => {}));
+      },
+    };
+    """
+
+
+def _choices(value, *options):
+    """Return the options with ``value`` among them, ascending."""
+    return sorted({*options, value})
+
+
+def settings_controls(start):
+    """Return the controls, name of their setting -> ipywidget, at the values of ``start``, a ``Settings``."""
+    menu = {
+        "sizes": {start.net: start.sizes} | NETS,
+        "hidden": list(ACTIVATIONS),
+        "init": list(INITIALISERS),
+        "output_bias": list(OUTPUT_BIASES),
+        "optimizer": list(OPTIMIZERS),
+        "schedule": list(SCHEDULES),
+    }
+    steps = {
+        "batch": _choices(start.batch, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+        "momentum": _choices(start.momentum, 0.0, 0.5, 0.8, 0.9, 0.95, 0.99),
+        "decay": _choices(start.decay, 0.9, 0.99, 0.999, 0.9999),
+        "weight_decay": _choices(start.weight_decay, 0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1),
+        "images": _choices(start.images, 1000, 2000, 5000, 10000, 20000, 60000),
+        "epochs": _choices(start.epochs, 1, 2, 4, 8, 16, 33),
+    }
+    controls = {name: ipywidgets.Dropdown(options=options) for name, options in menu.items()}
+    for name, values in steps.items():
+        options = [(f"{value:g}", value) for value in values]
+        controls[name] = ipywidgets.SelectionSlider(options=options, value=getattr(start, name))
+    controls["step"] = ipywidgets.FloatLogSlider(min=-5, max=1, step=0.05, readout_format=".2g")
+    controls["seed"] = ipywidgets.BoundedIntText(min=0, max=2**31 - 1)
+    for name, control in controls.items():
+        control.value = getattr(start, name)
+        control.description = _NAMES.get(name, name.replace("_", " "))
+        control.style.description_width = "88px"
+        control.layout = ipywidgets.Layout(width="270px", margin="1px 4px")
+    return controls
