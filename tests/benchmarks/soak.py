@@ -1,4 +1,4 @@
-"""Use the widgets for a long time in real JupyterLab in headless Chromium: python tests/benchmarks/soak.py [MINUTES]
+"""Use the widgets for long in real JupyterLab in headless Chromium: python tests/benchmarks/soak.py [MINUTES [log]]
 
 One page with the training console, the latent explorer and an Explorer is dragged, started, paused, stepped, stopped
 and reset, round after round (30 minutes by default). Every button and slider must have its effect within 30 s, every
@@ -6,14 +6,16 @@ round; no error may show. Prints once a minute the memory of kernel and page, an
 second minute: resident memory of the kernel, of the page's process, and its heap (JavaScript's and the page's own)
 after a collection.
 
-Two things that grow by themselves are set aside: the driver's log of what the page loads is filled to its bound first,
-and JupyterLab's toolbar in the active cell, which it makes anew whenever another cell is clicked and never lets go, is
-off. ``soak.py toolbar`` measures the latter on two cells that print a word.
+Two things that grow by themselves are set aside. JupyterLab's toolbar in the active cell, which it makes anew whenever
+another cell is clicked and never lets go, is off: ``soak.py toolbar`` measures it on two cells that print a word. And
+Playwright lets Chromium keep a log, in the page's process, of all that the page loads, every picture of ours among it:
+a copy of Playwright that does not ask for the log is used; ``soak.py MINUTES log`` uses Playwright as it is.
 """
 
 import contextlib
 import json
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -54,13 +56,6 @@ Explorer(compute, draw, a=ipywidgets.FloatSlider(1, min=0, max=5))""",
 ]
 
 TOOLBAR = "@jupyterlab/cell-toolbar-extension"
-FILL = """async () => {
-    for (let k = 0; k < 30; k++) {
-        const address = URL.createObjectURL(new Blob([new Uint8Array(9e6)]));
-        await (await fetch(address)).arrayBuffer();
-        URL.revokeObjectURL(address);
-    }
-}"""
 
 
 def until(page, condition, what):
@@ -143,16 +138,10 @@ def megabytes(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
 
 
-def renderer():
-    """Return the largest of Chromium's page processes."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if "--type=renderer" in (folder / "cmdline").read_text():
-                found.append((megabytes(folder.name), folder.name))
-        except (OSError, TypeError):
-            continue
-    return max(found)[1]
+def renderer(browser):
+    """Return the process number of the browser's page: the largest of its renderers."""
+    processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    return max((process["id"] for process in processes if process["type"] == "renderer"), key=megabytes)
 
 
 def heap(page, probe):
@@ -160,6 +149,25 @@ def heap(page, probe):
     page.request_gc()
     usage = probe.send("Runtime.getHeapUsage")
     return (usage["usedSize"] + usage["embedderHeapUsedSize"]) / 2**20
+
+
+def forgo_log(folder):
+    """Let ``import playwright`` find a copy, in ``folder``, whose Chromium keeps no log of what a page loads."""
+    import playwright
+
+    source, copy = Path(playwright.__file__).parent, Path(folder) / "playwright"
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("node"))
+    (copy / "driver" / "node").symlink_to(source / "driver" / "node")
+    asked, n = 'session.send("Network.enable")', 0
+    for script in (copy / "driver" / "package" / "lib").rglob("*.js"):
+        text = script.read_text(encoding="utf-8")
+        n += text.count(asked)
+        script.write_text(text.replace(asked, "Promise.resolve()"), encoding="utf-8")
+    if not n:
+        raise SystemExit(f"this Playwright has no {asked}: use `soak.py MINUTES log`")
+    for name in [name for name in sys.modules if name.split(".")[0] == "playwright"]:
+        del sys.modules[name]
+    sys.path.insert(0, str(folder))
 
 
 @contextlib.contextmanager
@@ -202,13 +210,14 @@ def main():
     if sys.argv[1:] == ["toolbar"]:
         return toolbars()
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 30
+    if sys.argv[2:] != ["log"]:
+        forgo_log(tempfile.mkdtemp())
     with opened(CELLS, toolbar=False) as page:
         complaints = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.locator(".aelib-plane").wait_for(timeout=60_000)
         pid = re.search(r"kernel (\d+)", page.locator(".jp-Notebook").inner_text())[1]
-        own, probe = renderer(), page.context.new_cdp_session(page)
-        page.evaluate(FILL)
+        own, probe = renderer(page.context.browser), page.context.new_cdp_session(page)
         rounds = [(".aelib-console", console_round), (".aelib-latent", latent_round)]
         rounds.append((".jp-Notebook .aelib-explorer", explorer_round))
         start, rows, k = time.monotonic(), [], 0
