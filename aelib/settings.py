@@ -5,6 +5,12 @@ from dataclasses import dataclass, fields
 
 from aelib.optimizers import SGD, Adam, RMSprop, cosine, step_decay
 
+NETS = {
+    "784-2": (784, 2, 784),
+    "784-200-2": (784, 200, 2, 200, 784),
+    "784-400-200-2": (784, 400, 200, 2, 200, 400, 784),
+    "784-1000-500-250-2": (784, 1000, 500, 250, 2, 250, 500, 1000, 784),
+}
 OPTIMIZERS = {"SGD": SGD, "RMSprop": RMSprop, "Adam": Adam}
 COEFFICIENTS = {  # an optimizer's argument -> the setting it is taken from
     "SGD": {"momentum": "momentum"},

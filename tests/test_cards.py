@@ -1,6 +1,6 @@
 import pytest
 
-from aelib.cards import VERDICTS, Card, scores
+from aelib.widgets.cards import VERDICTS, Card, scores
 
 drawn = []
 

@@ -10,8 +10,8 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from matplotlib.image import imread
 
-from aelib.console import Console
-from aelib.screen import SIZE, Screen
+from aelib.widgets.console import Console
+from aelib.widgets.console.screen import SIZE, Screen
 
 BUTTONS = ("start", "pause", "step", "stop", "reset")
 
@@ -239,7 +239,7 @@ from types import SimpleNamespace
 import numpy as np
 from jupyter_client.manager import start_new_kernel
 
-from aelib.console import Console
+from aelib.widgets.console import Console
 X = np.random.default_rng(0).random((1000, 784), np.float32)
 data = SimpleNamespace(train_images=X, test_images=X[:100], test_labels=np.arange(100) % 10)
 console = Console(data, sizes=(784, 8, 2, 8, 784), images=1000, batch=50, epochs=100_000)

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from aelib import Autoencoder, evidence
+from aelib import Autoencoder
 from aelib.checks import check_model
-from aelib.study import Result, Setting
+from aelib.study import evidence
+from aelib.study.experiments import Setting
+from aelib.study.results import Result
 
 
 def run(losses, net="784-2", method="Adam", **arrays):

@@ -7,8 +7,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from aelib import figures
-from aelib.study import Result, Setting
+from aelib.study import figures
+from aelib.study.experiments import Setting
+from aelib.study.results import Result
 
 LEVELS = {"mean image": 26.0, "PCA-2": 21.0}
 SETTING = Setting("784-200-2", "Adam", images=1000, batch_size=100, epochs=3)

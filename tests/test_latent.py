@@ -8,7 +8,7 @@ from matplotlib.image import imread
 
 from aelib.datasets import Mnist
 from aelib.geometry import CodePlane
-from aelib.latent import LatentExplorer
+from aelib.widgets.latent import LatentExplorer
 
 
 @pytest.fixture(scope="module")

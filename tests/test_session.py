@@ -10,9 +10,9 @@ import pytest
 import aelib
 from aelib import SGD, Adam, Autoencoder, RMSprop, train
 from aelib.optimizers import cosine
-from aelib.session import Session, change
 from aelib.settings import Settings
-from aelib.transcript import as_code, diagnosis, to_csv
+from aelib.widgets.console.session import Session, change
+from aelib.widgets.console.transcript import as_code, diagnosis, to_csv
 
 SIZES = (784, 12, 2, 12, 784)
 

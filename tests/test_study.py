@@ -9,9 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aelib import Autoencoder, load_mnist, study
-from aelib.experiments import TUNED
-from aelib.study import Map, MissingResult, Setting, StaleResult
+from aelib import Autoencoder, load_mnist
+from aelib.settings import OPTIMIZERS
+from aelib.study import __main__ as cli
+from aelib.study import experiments, processes, runs
+from aelib.study import results as archive
+from aelib.study.experiments import TUNED, Map, Setting
+from aelib.study.results import MissingResult, StaleResult
 
 SMALL = dict(images=300, epochs=2)
 
@@ -19,22 +23,22 @@ SMALL = dict(images=300, epochs=2)
 @pytest.fixture
 def experiment(monkeypatch):
     """A small experiment in the place of ``tuning``."""
-    settings = [Setting("784-2", method, **SMALL) for method in study.METHODS]
-    monkeypatch.setitem(study.EXPERIMENTS, "tuning", lambda: settings)
+    settings = [Setting("784-2", method, **SMALL) for method in OPTIMIZERS]
+    monkeypatch.setitem(experiments.EXPERIMENTS, "tuning", lambda: settings)
     return settings
 
 
 def same(a, b):
     """Whether two results agree bit for bit in everything but their times."""
     return a.setting == b.setting and all(
-        np.array_equal(a.arrays[column], b.arrays[column]) for column in study.COLUMNS if column != "seconds"
+        np.array_equal(a.arrays[column], b.arrays[column]) for column in archive.COLUMNS if column != "seconds"
     )
 
 
 def test_results_come_back_as_they_were_stored(experiment, tmp_path):
-    results = [study.execute(setting) for setting in experiment]
-    study.store("tuning", results, tmp_path)
-    back = study.load("tuning", tmp_path)
+    results = [runs.execute(setting) for setting in experiment]
+    archive.store("tuning", results, tmp_path)
+    back = archive.load("tuning", tmp_path)
     assert all(same(a, b) for a, b in zip(results, back, strict=True))
     assert [r.status for r in back] == ["done"] * 3 and back[0].info == results[0].info
     about = json.loads((tmp_path / "tuning.json").read_text())
@@ -43,75 +47,75 @@ def test_results_come_back_as_they_were_stored(experiment, tmp_path):
 
 
 def test_what_a_run_logs():
-    result = study.execute(Setting("784-2", "Adam", codes=True, **SMALL))
+    result = runs.execute(Setting("784-2", "Adam", codes=True, **SMALL))
     assert result.update.tolist() == [1, 2, 3, 5, 6] and result.images.tolist() == [100, 200, 300, 500, 600]
     assert np.all(np.isfinite(result.test_loss)) and result.test_loss[-1] < 90.7
     assert result.codes.shape == (70_000, 2) and result.codes.dtype == np.float16
-    held = study.execute(Setting("784-2", "Adam", held_out=True, **SMALL))
+    held = runs.execute(Setting("784-2", "Adam", held_out=True, **SMALL))
     assert held.train_loss[0] == result.train_loss[0] and held.test_loss[0] != result.test_loss[0]
 
 
 def test_only_what_is_missing_is_run(experiment, tmp_path, monkeypatch):
-    study.store("tuning", [study.execute(experiment[1])], tmp_path)
+    archive.store("tuning", [runs.execute(experiment[1])], tmp_path)
     with pytest.raises(MissingResult, match=r"tuning: 2 of 3 runs are missing: python -m aelib\.study run tuning"):
-        study.load("tuning", tmp_path)
-    before = study.stored("tuning", tmp_path)[0].info
-    study.run(["tuning"], jobs=1, folder=tmp_path)
-    assert study.load("tuning", tmp_path)[1].info == before
-    monkeypatch.setattr(study, "execute", None)  # nothing is left to do
-    study.run(["tuning"], jobs=1, folder=tmp_path)
+        archive.load("tuning", tmp_path)
+    before = archive.stored("tuning", tmp_path)[0].info
+    processes.run(["tuning"], jobs=1, folder=tmp_path)
+    assert archive.load("tuning", tmp_path)[1].info == before
+    monkeypatch.setattr(processes, "execute", None)  # nothing is left to do
+    processes.run(["tuning"], jobs=1, folder=tmp_path)
 
 
 def test_stale_results_are_refused_by_name(experiment, tmp_path, monkeypatch):
-    study.store("tuning", [study.execute(setting) for setting in experiment], tmp_path)
+    archive.store("tuning", [runs.execute(setting) for setting in experiment], tmp_path)
     changed = [replace(experiment[0], step=0.5), *experiment[1:]]
-    monkeypatch.setitem(study.EXPERIMENTS, "tuning", lambda: changed)
+    monkeypatch.setitem(experiments.EXPERIMENTS, "tuning", lambda: changed)
     with pytest.raises(StaleResult, match=r"tuning: the stored run Setting\(net='784-2', method='SGD', step=0.01"):
-        study.load("tuning", tmp_path)
+        archive.load("tuning", tmp_path)
     text = (tmp_path / "tuning.json").read_text()
     (tmp_path / "tuning.json").write_text(text.replace('"init"', '"start"'))
     study_npz = dict(np.load(tmp_path / "tuning.npz"))
     study_npz["settings"] = np.array([s.replace('"init"', '"start"') for s in study_npz["settings"]])
     np.savez(tmp_path / "tuning.npz", **study_npz)
     with pytest.raises(StaleResult, match="not of today's form"):
-        study.load("tuning", tmp_path)
+        archive.load("tuning", tmp_path)
 
 
 def test_a_kill_between_the_two_files_loses_one_run(experiment, tmp_path):
-    results = [study.execute(setting) for setting in experiment]
-    study.store("tuning", results[:2], tmp_path)
+    results = [runs.execute(setting) for setting in experiment]
+    archive.store("tuning", results[:2], tmp_path)
     old = (tmp_path / "tuning.json").read_text()
-    study.store("tuning", results, tmp_path)
+    archive.store("tuning", results, tmp_path)
     (tmp_path / "tuning.json").write_text(old)  # as if killed before the JSON was replaced
-    assert [r.setting for r in study.stored("tuning", tmp_path)] == experiment[:2]
+    assert [r.setting for r in archive.stored("tuning", tmp_path)] == experiment[:2]
 
 
 def test_divergence_is_a_result_not_a_crash():
-    result = study.execute(Setting("784-2", "SGD", step=1e38, weight_decay=1.0, **SMALL))
+    result = runs.execute(Setting("784-2", "SGD", step=1e38, weight_decay=1.0, **SMALL))
     assert "training diverged at update" in result.status
 
 
 def test_a_tuned_step_is_the_best_of_the_stored_ones(tmp_path, monkeypatch):
     settings = [Setting("784-2", "Adam", step, held_out=True, **SMALL) for step in (1e-4, 1e-2)]
-    monkeypatch.setitem(study.EXPERIMENTS, "tuning", lambda: settings)
-    study.store("tuning", [study.execute(s) for s in settings], tmp_path)
-    losses = {r.setting.step: r.test_loss[-1] for r in study.load("tuning", tmp_path)}
-    assert study.tuned_step("784-2", "Adam", tmp_path) == min(losses, key=losses.get)
+    monkeypatch.setitem(experiments.EXPERIMENTS, "tuning", lambda: settings)
+    archive.store("tuning", [runs.execute(s) for s in settings], tmp_path)
+    losses = {r.setting.step: r.test_loss[-1] for r in archive.load("tuning", tmp_path)}
+    assert archive.tuned_step("784-2", "Adam", tmp_path) == min(losses, key=losses.get)
 
 
 def test_every_experiment_is_declared_once():
-    for name in study.EXPERIMENTS:
-        settings = study.plan(name)
+    for name in experiments.EXPERIMENTS:
+        settings = experiments.plan(name)
         assert len(set(settings)) == len(settings)
-    assert all(s.images <= 2000 and s.epochs <= 2 for s in study.plan("grid", quick=True))
-    assert all(1 <= len(study.plan(name, quick=True)) <= 4 for name in study.EXPERIMENTS)
+    assert all(s.images <= 2000 and s.epochs <= 2 for s in experiments.plan("grid", quick=True))
+    assert all(1 <= len(experiments.plan(name, quick=True)) <= 4 for name in experiments.EXPERIMENTS)
     with pytest.raises(ValueError, match="there is no experiment 'gird': expected one of tuning"):
-        study.plan("gird")
+        experiments.plan("gird")
 
 
 def test_killed_and_run_again_gives_the_same_bit_for_bit(tmp_path):
     """SIGKILL after the first stored run; the next run does the rest; an undisturbed run agrees."""
-    code = "import sys; from aelib import study; study.run(['grid'], quick=True, jobs=1, folder=sys.argv[1])"
+    code = "import sys; from aelib.study.processes import run; run(['grid'], quick=True, jobs=1, folder=sys.argv[1])"
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = subprocess.Popen([sys.executable, "-c", code, killed], stderr=subprocess.DEVNULL, start_new_session=True)
     for _ in range(600):
@@ -120,44 +124,44 @@ def test_killed_and_run_again_gives_the_same_bit_for_bit(tmp_path):
             break
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    first = study.stored("grid", killed)
-    assert 1 <= len(first) < len(study.plan("grid", quick=True))
+    first = archive.stored("grid", killed)
+    assert 1 <= len(first) < len(experiments.plan("grid", quick=True))
     for folder in (killed, whole):
         subprocess.run([sys.executable, "-c", code, folder], stderr=subprocess.DEVNULL, check=True)
-    results = study.stored("grid", killed)
+    results = archive.stored("grid", killed)
     assert results[0].info == first[0].info  # kept, not made anew
-    pairs = zip(results, study.stored("grid", whole), strict=True)
+    pairs = zip(results, archive.stored("grid", whole), strict=True)
     assert all(same(a, b) for a, b in pairs)
 
 
 def test_weights_are_stored_as_a_model(tmp_path, monkeypatch):
     settings = [Setting("784-2", "Adam", keep="weights", **SMALL)]
-    monkeypatch.setitem(study.EXPERIMENTS, "embedding-net", lambda: settings)
+    monkeypatch.setitem(experiments.EXPERIMENTS, "embedding-net", lambda: settings)
     with pytest.raises(MissingResult, match="embedding-net: 1 of 1 runs are missing"):
-        study.load_model(folder=tmp_path)
-    result = study.execute(settings[0])
-    study.store("embedding-net", [result], tmp_path)
-    model = study.load_model(folder=tmp_path)
+        archive.load_model(folder=tmp_path)
+    result = runs.execute(settings[0])
+    archive.store("embedding-net", [result], tmp_path)
+    model = archive.load_model(folder=tmp_path)
     assert np.array_equal(model.theta, result.theta) and np.array_equal(
         model.theta, Autoencoder.load(tmp_path / "embedding-net.npz").theta
     )
     assert abs(model.reconstruction_error(load_mnist().test_images) - result.test_loss[-1]) < 1e-5
-    back = study.load("embedding-net", tmp_path)[0]
+    back = archive.load("embedding-net", tmp_path)[0]
     assert set(back.arrays) == set(result.arrays)
 
 
 def test_pictures_are_reconstructions_of_ten_different_digits():
     mnist = load_mnist()
-    assert [int(mnist.test_labels[np.all(mnist.test_images == x, axis=1)][0]) for x in study.ten_digits(mnist)] == list(
+    assert [int(mnist.test_labels[np.all(mnist.test_images == x, axis=1)][0]) for x in runs.ten_digits(mnist)] == list(
         range(10)
     )
-    pictures = study.execute(Setting("784-2", "Adam", keep="pictures", **SMALL)).pictures
+    pictures = runs.execute(Setting("784-2", "Adam", keep="pictures", **SMALL)).pictures
     assert pictures.shape == (10, 784) and pictures.dtype == np.uint8 and pictures.max() > 0
 
 
 def test_cosines_are_those_of_the_products():
     setting = Setting("784-2", "Adam", keep="cosines", images=1000, epochs=1)
-    result = study.execute(setting)
+    result = runs.execute(setting)
     assert result.at.tolist() == [0, 1, 2, 5, 10] and result.cosine_random.shape == (5, 5)
     assert np.all(np.abs(result.cosine_gradient) <= 1 + 1e-12)
     X = load_mnist().train_images[:1000].astype(np.float64)
@@ -170,7 +174,7 @@ def test_cosines_are_those_of_the_products():
 def test_sharpness_is_a_change_of_the_gradient_along_the_step():
     """Measured once more by a difference of gradients, on the way of the run."""
     setting = Setting("784-2", "Adam", images=1000, batch_size=1000, epochs=4, keep="sharpness")
-    result = study.execute(setting)
+    result = runs.execute(setting)
     X = load_mnist().train_images[:1000].astype(np.float64)
     model, adam = setting.model(X), setting.optimizer()
     model = model.with_theta(model.theta.astype(np.float64))
@@ -187,28 +191,28 @@ def test_sharpness_is_a_change_of_the_gradient_along_the_step():
 
 
 def test_a_map_is_scored_on_codes_of_test_images_it_has_not_learnt_labels_of(monkeypatch):
-    result = study.execute(Map("PCA", train=400, test=100))
+    result = runs.execute(Map("PCA", train=400, test=100))
     assert result.codes.shape == (500, 2) and result.status == "done"
     assert 0.2 < result.accuracy < 0.7 and 0.2 < result.accuracy_all < 0.7 and 0.5 < result.trustworthiness < 1
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(ValueError, match=r"UMAP needs umap-learn: pip install -e \.\[reference\]"):
-        study.execute(Map("UMAP", train=400, test=100))
+        runs.execute(Map("UMAP", train=400, test=100))
 
 
 def test_the_tuned_steps_are_those_that_tuning_found():
-    assert {case: study.tuned_step(*case) for case in TUNED} == TUNED
+    assert {case: archive.tuned_step(*case) for case in TUNED} == TUNED
 
 
 def test_status_counts_what_is_stored_and_says_what_is_left(experiment, tmp_path):
-    study.store("tuning", [study.execute(experiment[0])], tmp_path)
-    lines = {line.split()[0]: line for line in study.status(tmp_path)}
-    assert set(lines) == set(study.EXPERIMENTS)
+    archive.store("tuning", [runs.execute(experiment[0])], tmp_path)
+    lines = {line.split()[0]: line for line in processes.status(tmp_path)}
+    assert set(lines) == set(experiments.EXPERIMENTS)
     assert "1 of    3 runs, 0 minutes" in lines["tuning"] and "more to come" in lines["grid"]
 
 
 def test_two_bars_show_the_whole_and_the_part(experiment, tmp_path, capsys):
-    study.store("tuning", [study.execute(experiment[0])], tmp_path)
-    study.run(["tuning"], jobs=1, folder=tmp_path)
+    archive.store("tuning", [runs.execute(experiment[0])], tmp_path)
+    processes.run(["tuning"], jobs=1, folder=tmp_path)
     shown = capsys.readouterr().err
     assert "all " in shown and "tuning 3 of 3" in shown and "100 %" in shown and "left" in shown
 
@@ -245,38 +249,36 @@ def test_a_cluster_that_loses_a_worker_loses_no_run(cluster, tmp_path, monkeypat
     settings = [
         Setting("784-2", method, seed=seed, images=6000, epochs=6) for seed in range(2) for method in ("SGD", "Adam")
     ]
-    monkeypatch.setitem(study.EXPERIMENTS, "tuning", lambda: settings)
+    monkeypatch.setitem(experiments.EXPERIMENTS, "tuning", lambda: settings)
     with Client(address) as client:
         client.wait_for_workers(2, timeout=30)
-    store = study.store
+    store = archive.store
 
     def store_and_kill(*args):
         store(*args)
         workers[0].kill()
 
-    monkeypatch.setattr(study, "store", store_and_kill)
-    study.run(["tuning"], cluster=address, folder=tmp_path)
+    monkeypatch.setattr(processes, "store", store_and_kill)
+    processes.run(["tuning"], cluster=address, folder=tmp_path)
     assert workers[0].wait(10) == -signal.SIGKILL and workers[1].poll() is None
-    pairs = zip(study.load("tuning", tmp_path), (study.execute(setting) for setting in settings), strict=True)
+    pairs = zip(archive.load("tuning", tmp_path), (runs.execute(setting) for setting in settings), strict=True)
     assert all(same(a, b) for a, b in pairs)
 
 
 def test_a_cluster_without_dask_or_scheduler_is_told_in_a_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(SystemExit, match=r"--cluster needs Dask: pip install -e \.\[cluster\]"):
-        study.main(["run", "tuning", "--cluster", "tcp://127.0.0.1:1"])
+        cli.main(["run", "tuning", "--cluster", "tcp://127.0.0.1:1"])
 
 
 def test_figures_are_drawn_by_one_command(tmp_path, monkeypatch, capsys):
-    from aelib import figures
-
-    monkeypatch.setattr(figures, "draw_all", lambda folder: (folder / "a.png").write_bytes(b""))
-    study.main(["figures", str(tmp_path / "new")])
+    monkeypatch.setattr(cli, "draw_all", lambda folder: (folder / "a.png").write_bytes(b""))
+    cli.main(["figures", str(tmp_path / "new")])
     assert capsys.readouterr().out.startswith(f"1 figures in {tmp_path / 'new'}")
 
 
 def test_command_line(capsys, monkeypatch):
-    study.main(["list"])
+    cli.main(["list"])
     assert "grid" in capsys.readouterr().out
     with pytest.raises(SystemExit, match=r"aelib\.study: there is no experiment 'gird'"):
-        study.main(["run", "gird"])
+        cli.main(["run", "gird"])

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from aelib import plots
-from aelib.picture import Picture, picture
 from aelib.widgets import Explorer
+from aelib.widgets.pictures import Picture, picture
 
 
 def compute(a, b=1.0):

@@ -30,8 +30,8 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 from aelib import Autoencoder, load_mnist, plots
-from aelib.console import Console
-from aelib.latent import LatentExplorer
+from aelib.widgets.console import Console
+from aelib.widgets.latent import LatentExplorer
 from aelib.widgets import Explorer, start_lab
 
 start_lab()

@@ -33,8 +33,8 @@ import os
 import ipywidgets
 import numpy as np
 from aelib import Adam, Autoencoder, fit, load_mnist, plots
-from aelib.console import Console
-from aelib.latent import LatentExplorer
+from aelib.widgets.console import Console
+from aelib.widgets.latent import LatentExplorer
 from aelib.widgets import Explorer, start_lab
 
 start_lab()

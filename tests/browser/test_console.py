@@ -13,7 +13,7 @@ from .conftest import ARTIFACTS, run_all
 
 START = """\
 from aelib import load_mnist
-from aelib.console import Console
+from aelib.widgets.console import Console
 from aelib.widgets import start_lab
 
 start_lab()

@@ -10,7 +10,7 @@ from .conftest import ARTIFACTS, run_all
 
 START = """\
 from aelib import Adam, Autoencoder, fit, load_mnist
-from aelib.latent import LatentExplorer
+from aelib.widgets.latent import LatentExplorer
 from aelib.widgets import start_lab
 
 start_lab()

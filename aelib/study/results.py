@@ -12,8 +12,8 @@ import numpy as np
 
 from aelib.autoencoder import Autoencoder
 from aelib.datasets import DATA
-from aelib.experiments import Map, Setting, plan
 from aelib.files import load_npz, save_npz, save_text
+from aelib.study.experiments import Map, Setting, plan
 
 RESULTS = DATA / "results"
 COLUMNS = ("update", "images", "seconds", "train_loss", "test_loss", "grad_norm")
@@ -34,7 +34,7 @@ class Result:
 
     Of a training run, the arrays ``update, images, seconds, train_loss, test_loss, grad_norm`` have one entry for each
     moment logged: updates 1, 2, 5, 10, 20, 50, ... and the end of every epoch. ``train_loss`` is the mean over the
-    updates since the moment before. ``aelib.runs`` says which others there are. Arrays are attributes too.
+    updates since the moment before. ``aelib.study.runs`` says which others there are. Arrays are attributes too.
     """
 
     setting: Setting | Map

@@ -26,8 +26,8 @@ import numpy as np
 from aelib.baselines import pca
 from aelib.checks import compare
 from aelib.datasets import load_mnist
-from aelib.experiments import Map
-from aelib.results import COLUMNS, Result, load
+from aelib.study.experiments import Map
+from aelib.study.results import COLUMNS, Result, load
 from aelib.train import Diverged, train
 
 _PROBED = 1000  # images on which cosines and curvature are measured

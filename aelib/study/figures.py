@@ -1,6 +1,6 @@
 """The report's figures 2-6 and table 1 from the study's stored results: python -m aelib.study figures.
 
-``select``, ``groups``, ``finals`` and ``bands`` are pure functions of lists of ``study.Result``. Those that draw take
+``select``, ``groups``, ``finals`` and ``bands`` are pure functions of lists of ``Result``. Those that draw take
 an empty matplotlib Figure and results: ``picture(partial(figures.convergence, x="updates"), results)`` in a lab. Losses
 are half-SSE per image on the test images. A line is the median over seeds, its band their whole range (or quartiles);
 the legend gives both at the end of training, and names what diverged.
@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from aelib import plots, study
+from aelib import plots
 from aelib.baselines import ladder
 from aelib.datasets import load_mnist
+from aelib.study.results import MissingResult, load, whole_seeds
+from aelib.study.runs import ten_digits
 
 AXES = {
     "epochs": "epochs",
@@ -200,7 +202,7 @@ def embedding(figure, results, outside=1.0):
 
 def inputs_outputs(figure, results):
     """Draw table 1: ten test images, and what the net of each run of "pictures" makes of them."""
-    rows = {"input": study.ten_digits(load_mnist())}
+    rows = {"input": ten_digits(load_mnist())}
     for result in results:
         rows[f"{result.setting.net}\n{result.setting.method}: {final(result):.2f}"] = result.pictures / 255
     plots.image_rows(figure.subplots(), rows)
@@ -209,10 +211,10 @@ def inputs_outputs(figure, results):
 def _given(name, folder):
     """Return the results of an experiment: all, or those of the seeds that are whole; what is missing is printed."""
     try:
-        return study.load(name, folder)
-    except study.MissingResult as missing:
+        return load(name, folder)
+    except MissingResult as missing:
         print(missing)
-        return study.whole_seeds(name, folder)
+        return whole_seeds(name, folder)
 
 
 def draw_all(folder, results=None):

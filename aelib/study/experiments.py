@@ -10,13 +10,7 @@ from dataclasses import dataclass, replace
 
 from aelib.autoencoder import Autoencoder
 from aelib.optimizers import SGD, Adam, RMSprop, cosine
-
-NETS = {
-    "784-2": (784, 2, 784),
-    "784-200-2": (784, 200, 2, 200, 784),
-    "784-400-200-2": (784, 400, 200, 2, 200, 400, 784),
-    "784-1000-500-250-2": (784, 1000, 500, 250, 2, 250, 500, 1000, 784),
-}
+from aelib.settings import NETS, OPTIMIZERS
 
 
 @dataclass(frozen=True)
@@ -24,7 +18,7 @@ class Setting:
     """One training run, completely described; the defaults are the report's settings.
 
     Attributes:
-        net: key of ``NETS``.
+        net: key of ``aelib.settings.NETS``.
         method: "SGD", "RMSprop" or "Adam".
         step: learning rate; with ``schedule`` "cosine" the first one of a cosine that ends at 0.
         schedule: "constant" or "cosine".
@@ -38,7 +32,7 @@ class Setting:
         held_out: whether the loss is measured on the last 10,000 training images instead of the test images.
         seed: of the initial weights and of the order of images.
         codes: whether the 2-D codes of all 70,000 images are kept.
-        keep: what else is kept: "" nothing, "weights", "pictures", "cosines" or "sharpness" (see ``aelib.runs``).
+        keep: what else is kept: "" nothing, "weights", "pictures", "cosines" or "sharpness" (see ``aelib.study.runs``).
     """
 
     net: str
@@ -102,7 +96,7 @@ class Map:
     Attributes:
         method: "PCA", "autoencoder" (codes stored by ``embedding``), "t-SNE" or "UMAP" (defaults of their libraries;
             t-SNE starts from PCA and gives one map whatever the seed).
-        net: key of ``NETS`` for "autoencoder", else "".
+        net: key of ``aelib.settings.NETS`` for "autoencoder", else "".
         seed: of the stored net, or of t-SNE and UMAP.
         train: number of training images.
         test: number of test images.
@@ -128,7 +122,6 @@ class Map:
         return None if self.method == "UMAP" or self.seed else replace(self, train=400, test=100)
 
 
-METHODS = ("SGD", "RMSprop", "Adam")
 REPAIRED = dict(init="glorot", output_bias="mean", schedule="cosine", weight_decay=0.0, beta2=0.999)
 STEPS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6)  # the report's: 1e-2 ... 1e-5
 BATCHES = (20, 50, 100, 500, 1000, 10_000, 60_000)  # the report's: 100 ... 10,000
@@ -137,7 +130,7 @@ CANDIDATES = {
     "RMSprop": (1e-4, 3e-4, 1e-3, 2e-3, 5e-3, 1e-2),
     "Adam": (1e-4, 3e-4, 1e-3, 2e-3, 5e-3, 1e-2),
 }
-_CASES = tuple(itertools.product(list(NETS)[:3], METHODS))  # the report's nets and methods
+_CASES = tuple(itertools.product(list(NETS)[:3], OPTIMIZERS))  # the report's nets and methods
 _TUNED = (0.1, 0.005, 0.01, 0.1, 0.002, 0.01, 0.03, 0.001, 0.005)  # where ``tuning`` found the least held-out loss
 TUNED = dict(zip(_CASES, _TUNED, strict=True))
 

@@ -15,9 +15,7 @@ import time
 import ipywidgets
 import threadpoolctl
 
-from aelib.picture import DPI, Picture, picture
-
-__all__ = ["Explorer", "picture", "start_lab"]
+from aelib.widgets.pictures import DPI, Picture
 
 _REST = 0.25  # seconds without a change after which a hurried picture is drawn in full
 _SLOW = 0.3  # seconds of an answer from which the old picture is dimmed meanwhile

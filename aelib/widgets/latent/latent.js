@@ -1,4 +1,4 @@
-// The browser's half of aelib.latent: a picture of the plane under a canvas that holds the marks and takes the mouse,
+// The browser's half of aelib.widgets.latent: a picture of the plane under a canvas that holds the marks and takes the mouse,
 // nine tiles of 28 x 28 pixels beside it, one of them the drawing pad. Python computes everything that is shown.
 
 const TILE = 112; // side of a tile on the screen

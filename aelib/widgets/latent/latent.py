@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from aelib import plots
 from aelib.baselines import half_sse
 from aelib.geometry import CodePlane, decoder_jacobian, distortion, ellipses, mnist_form
-from aelib.picture import DPI, encoded, picture
+from aelib.widgets.pictures import DPI, encoded, picture
 
 UNDER = ("nothing", "distortion", "ellipses")
 _SIDE = 470  # of the plane's picture, in pixels

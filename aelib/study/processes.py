@@ -1,54 +1,11 @@
-"""The report's experiments at full size: python -m aelib.study list | status | run [NAME ...] | figures [FOLDER].
+"""Many runs: ``run`` does what is missing of the study's experiments, in parallel; ``status`` says what is stored."""
 
-``aelib.experiments`` declares them. ``run`` does what is missing, run by run, and stores each result as soon as it is
-there: killed at any moment, it loses at most the runs in progress. ``load`` gives the stored results to the labs.
-"""
-
-import argparse
-import sys
-import time
 from pathlib import Path
 
-from aelib.experiments import EXPERIMENTS, METHODS, NETS, Map, Setting, plan
-from aelib.results import (
-    COLUMNS,
-    RESULTS,
-    MissingResult,
-    Result,
-    StaleResult,
-    load,
-    load_model,
-    store,
-    stored,
-    tuned_step,
-    whole_seeds,
-)
-from aelib.runs import execute, ten_digits
+from aelib.study.experiments import EXPERIMENTS, plan
+from aelib.study.results import RESULTS, store, stored
+from aelib.study.runs import execute
 
-__all__ = [
-    "COLUMNS",
-    "EXPERIMENTS",
-    "METHODS",
-    "NETS",
-    "RESULTS",
-    "Map",
-    "MissingResult",
-    "Result",
-    "Setting",
-    "StaleResult",
-    "execute",
-    "load",
-    "load_model",
-    "main",
-    "plan",
-    "run",
-    "status",
-    "store",
-    "stored",
-    "ten_digits",
-    "tuned_step",
-    "whole_seeds",
-]
 _BAR = "{desc:<34} {percentage:3.0f} % |{bar}| {elapsed}, about {remaining} left"
 
 
@@ -139,46 +96,3 @@ def status(folder=None):
         line + (f", about {left[name] * scale:.0f} more to come" if left[name] else "")
         for name, line in zip(EXPERIMENTS, lines, strict=True)
     ]
-
-
-def _parser():
-    parser = argparse.ArgumentParser(prog="python -m aelib.study", description=__doc__.split("\n\n")[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="the experiments and what they are")
-    commands.add_parser("status", help="how much of each is stored")
-    command = commands.add_parser("run", help="do what is missing")
-    command.add_argument("names", nargs="*", metavar="NAME", help="experiments; all by default")
-    command.add_argument("--quick", action="store_true", help="a few small runs, into data/results/quick")
-    command.add_argument("--jobs", type=int, help="number of processes; one a core by default")
-    command.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler, such as tcp://127.0.0.1:8786")
-    command = commands.add_parser("figures", help="draw every stored figure anew, from data/results alone")
-    command.add_argument("folder", nargs="?", default="figures", metavar="FOLDER", help="default: figures")
-    return parser
-
-
-def main(arguments=None):
-    """Run the command line; see the module's docstring."""
-    given = _parser().parse_args(arguments)
-    try:
-        if given.command == "list":
-            for name, function in EXPERIMENTS.items():
-                print(f"{name:<24} {len(plan(name)):>4} runs: {function.__doc__.splitlines()[0]}")
-        elif given.command == "status":
-            print("\n".join(status()))
-        elif given.command == "figures":
-            from aelib.figures import draw_all
-
-            start, folder = time.perf_counter(), Path(given.folder)
-            folder.mkdir(parents=True, exist_ok=True)
-            draw_all(folder)
-            print(f"{len(list(folder.glob('*.png')))} figures in {folder}, {time.perf_counter() - start:.0f} s")
-        else:
-            run(given.names or list(EXPERIMENTS), given.quick, given.jobs, given.cluster)
-    except (ValueError, OSError) as error:  # MissingResult and StaleResult are such
-        sys.exit(f"aelib.study: {error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped: what was finished is stored; the same command goes on from there")
-
-
-if __name__ == "__main__":
-    main()

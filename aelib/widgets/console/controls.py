@@ -4,9 +4,8 @@ import anywidget
 import ipywidgets
 
 from aelib.activations import ACTIVATIONS
-from aelib.experiments import NETS
 from aelib.layers import INITIALISERS
-from aelib.settings import OPTIMIZERS, OUTPUT_BIASES, SCHEDULES
+from aelib.settings import NETS, OPTIMIZERS, OUTPUT_BIASES, SCHEDULES
 
 _NAMES = {"sizes": "network", "hidden": "activation", "step": "step size"}
 

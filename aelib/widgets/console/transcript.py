@@ -66,7 +66,7 @@ def as_code(session):
     lines = [
         f"from aelib import {', '.join(sorted({first.optimizer, 'Autoencoder'}))}, load_mnist, train",
         schedules and f"from aelib.optimizers import {', '.join(schedules)}",
-        changes and "from aelib.session import change",
+        changes and "from aelib.widgets.console.session import change",
         "from aelib.widgets import start_lab\n",
         "start_lab()  # one BLAS thread: the same losses bit for bit",
         f"X = load_mnist().train_images[:{first.images}]",

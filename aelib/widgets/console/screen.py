@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from aelib import plots
-from aelib.picture import DPI, encoded
+from aelib.widgets.pictures import DPI, encoded
 
 SIZE = (840, 404)  # pixels
 _BOXES = {  # left, bottom, width, height in pixels

@@ -5,8 +5,8 @@ import textwrap
 
 from ipywidgets import Dropdown
 
-from aelib.picture import Picture
-from aelib.widgets import Explorer
+from aelib.widgets.explorer import Explorer
+from aelib.widgets.pictures import Picture
 
 VERDICTS = ("holds", "falls", "holds in part")
 

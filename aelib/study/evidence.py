@@ -7,7 +7,7 @@ import numpy as np
 
 from aelib import plots
 from aelib.checks import compare
-from aelib.figures import LOSS, final, finals, groups, reference, select
+from aelib.study.figures import LOSS, final, finals, groups, reference, select
 
 SHORT = {"784-2": "3 layers", "784-200-2": "5 layers", "784-400-200-2": "7 layers"}
 BOUND = 38  # 2 (1 + beta1) / (1 - beta1) at beta1 = 0.9: Adam is stable below BOUND / step (Cohen et al., 2022)

@@ -16,11 +16,11 @@ import ipywidgets
 import numpy as np
 
 from aelib.baselines import ladder
-from aelib.controls import Clipboard, settings_controls
-from aelib.screen import SIZE, Screen, Trace
-from aelib.session import Session
 from aelib.settings import COEFFICIENTS, Settings
-from aelib.transcript import as_code, diagnosis, to_csv
+from aelib.widgets.console.controls import Clipboard, settings_controls
+from aelib.widgets.console.screen import SIZE, Screen, Trace
+from aelib.widgets.console.session import Session
+from aelib.widgets.console.transcript import as_code, diagnosis, to_csv
 
 REPORT = {"784-2": 23.05, "784-200-2": 15.75, "784-400-200-2": 14.8}  # the report's best, on all 10,000 test images
 PUBLISHED = 13.46  # 784-1000-500-250-2: Moor et al., Topological Autoencoders, 2020, table 1, converted
