@@ -28,7 +28,7 @@ class Autoencoder:
         sizes: layer widths from input to output, ``[784, 200, 2, 200, 784]``. Their number is odd, the first
             equals the last; the middle one is the code.
         hidden: activation of the hidden layers other than the code: ``"relu"``, ``"leaky_relu"``, ``"tanh"``,
-            ``"sigmoid"``, ``"softplus"`` or ``"identity"``.
+            ``"sigmoid"``, ``"softplus"`` or ``"identity"``; or a list, one name for each of these layers.
         code: activation of the code layer.
         output: activation of the output layer.
         output_bias: whether the output layer has a bias. The report's networks have none.
@@ -74,7 +74,7 @@ class Autoencoder:
             raise ValueError(f"weight_decay is {weight_decay}: expected a finite number >= 0")
         self.config = dict(
             sizes=sizes,
-            hidden=hidden,
+            hidden=hidden if isinstance(hidden, str) else list(hidden),
             code=code,
             output=output,
             output_bias=bool(output_bias),
@@ -83,8 +83,6 @@ class Autoencoder:
             seed=int(seed),
             dtype=dtype.name,
         )
-        for name in (hidden, code, output):
-            activation(name)  # raises where there is none of this name
         self.weight_decay = float(weight_decay)
         self._bind(np.zeros(n_params(sizes, self._biases), dtype))
         rng = np.random.default_rng(seed)
@@ -93,15 +91,23 @@ class Autoencoder:
             layer.W[...] = draw(rng, layer.n_out, layer.n_in)
 
     @property
+    def _activations(self):
+        """The names of the layers' activations, in order."""
+        hidden, others = self.config["hidden"], len(self.config["sizes"]) - 3
+        hidden = [hidden] * others if isinstance(hidden, str) else list(hidden)
+        if len(hidden) != others:
+            raise ValueError(f"hidden names {len(hidden)} activations: expected one name, or {others}, one a layer")
+        return [*hidden[: others // 2], self.config["code"], *hidden[others // 2 :], self.config["output"]]
+
+    @property
     def _biases(self):
         return [True] * (len(self.config["sizes"]) - 2) + [self.config["output_bias"]]
 
     def _bind(self, theta):
         """Make theta this model's vector and the layers views into it."""
-        names = [self.config["hidden"]] * (len(self.config["sizes"]) - 1)
-        names[len(names) // 2 - 1], names[-1] = self.config["code"], self.config["output"]
         self._theta = theta
-        self.layers = dense_layers(self.config["sizes"], [activation(name) for name in names], self._biases, theta)
+        activations = [activation(name) for name in self._activations]
+        self.layers = dense_layers(self.config["sizes"], activations, self._biases, theta)
 
     @property
     def theta(self):

@@ -216,22 +216,24 @@ class Adam(Optimizer):
     theta <- theta - learning_rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon).
 
     Convention: epsilon stands outside the root, after the correction, as in algorithm 1 and PyTorch; not the
-    "epsilon hat" form. The moments are stored without the factors (1 - beta), which saves two multiplications.
+    "epsilon hat" form. With ``epsilon_inside`` the divisor is sqrt(v / (1 - beta2^t) + epsilon), as in the code of the
+    report's author: 1e-8 there acts like 1e-4 outside. The moments are stored without the factors (1 - beta), which
+    saves two multiplications.
     """
 
     moment_names = ("first", "second")
 
-    def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8, epsilon_inside=False):
         _between_0_and_1(beta1=beta1, beta2=beta2)
         super().__init__(learning_rate)
-        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+        self.beta1, self.beta2, self.epsilon, self.epsilon_inside = beta1, beta2, epsilon, epsilon_inside
 
     def coefficients(self):
         """Return (beta1, beta2, learning rate, epsilon), the last two scaled as ``update`` needs them."""
         t = self.updates + 1
         root = math.sqrt((1 - self.beta2) / (1 - self.beta2**t))
         rate = self.rate * (1 - self.beta1) / (1 - self.beta1**t)
-        return self.beta1, self.beta2, rate / root, self.epsilon / root
+        return self.beta1, self.beta2, rate / root, self.epsilon / (root**2 if self.epsilon_inside else root)
 
     def update(self, theta, grad, m, v, t, beta1, beta2, rate, epsilon):
         """Update one block."""
@@ -239,8 +241,11 @@ class Adam(Optimizer):
         m += grad
         v *= beta2
         v += np.multiply(grad, grad, out=t)
-        np.sqrt(v, out=t)
-        t += epsilon
+        if self.epsilon_inside:
+            np.sqrt(np.add(v, epsilon, out=t), out=t)
+        else:
+            np.sqrt(v, out=t)
+            t += epsilon
         np.divide(m, t, out=t)
         t *= rate
         theta -= t
