@@ -94,7 +94,9 @@ class Autoencoder:
     def _activations(self):
         """The names of the layers' activations, in order."""
         hidden, others = self.config["hidden"], len(self.config["sizes"]) - 3
-        hidden = [hidden] * others if isinstance(hidden, str) else list(hidden)
+        if isinstance(hidden, str):
+            activation(hidden)  # raises where there is none of this name, even if no layer has it
+            hidden = [hidden] * others
         if len(hidden) != others:
             raise ValueError(f"hidden names {len(hidden)} activations: expected one name, or {others}, one a layer")
         return [*hidden[: others // 2], self.config["code"], *hidden[others // 2 :], self.config["output"]]

@@ -1,4 +1,4 @@
-"""What lab 6 measures on stored results, and the panels of its cards: functions (ax, ...) that draw on one Axes.
+"""What lab 8 measures on stored results, and the panels of its cards: functions (ax, ...) that draw on one Axes.
 
 Results are lists of ``study.Result``; losses are half-SSE per image on the test images.
 """

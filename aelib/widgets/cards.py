@@ -1,4 +1,4 @@
-"""Cards of claims on trial, for lab 6: a claim, the reader's prediction, and only then evidence and verdict."""
+"""Cards of claims on trial, for lab 8: a claim, the reader's prediction, and only then evidence and verdict."""
 
 import base64
 import textwrap
