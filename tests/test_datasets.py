@@ -1,5 +1,7 @@
 import gzip
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from aelib import load_mnist
-from aelib.datasets import DATA, parse_idx
+from aelib.datasets import DATA, data_folder, parse_idx
 
 
 def idx(array):
@@ -46,6 +48,31 @@ def test_another_folder_by_path_or_environment(folder, monkeypatch):
     np.testing.assert_array_equal(load_mnist().test_images, small.test_images)
     raw = parse_idx(gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes()))
     np.testing.assert_allclose(small.train_images, raw.reshape(6, 20) / 255, rtol=1e-6)
+
+
+def test_the_fingerprint_is_that_of_the_content(folder, mnist):
+    before = load_mnist(folder)
+    for path in folder.iterdir():  # packed otherwise: the same content
+        path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 1))
+    assert before.fingerprint == load_mnist(folder).fingerprint != mnist.fingerprint
+    assert mnist.fingerprint == "ffea4a19c731c287"
+    labels = before.test_labels.copy()
+    labels[0] += 1
+    for change in (
+        dict(test_labels=labels),
+        dict(test_images=before.train_images),
+        dict(train_images=before.test_images),
+    ):
+        assert replace(before, **change).fingerprint != before.fingerprint
+    assert replace(before).fingerprint == before.fingerprint
+
+
+def test_the_folder_in_force(monkeypatch):
+    assert data_folder("somewhere") == Path("somewhere") and data_folder("~/digits") == Path.home() / "digits"
+    monkeypatch.delenv("AELIB_DATA", raising=False)
+    assert data_folder() == DATA
+    monkeypatch.setenv("AELIB_DATA", "~/digits")
+    assert data_folder() == Path.home() / "digits" and data_folder("here") == Path("here")
 
 
 def test_a_changed_file_fails_its_checksum(tmp_path):
