@@ -3,6 +3,6 @@
 from aelib.autoencoder import Autoencoder
 from aelib.datasets import load_mnist
 from aelib.optimizers import SGD, Adam, RMSprop
-from aelib.train import Diverged, History, fit, train
+from aelib.train import Diverged, History, fit, trace, train
 
-__all__ = ["SGD", "Adam", "Autoencoder", "Diverged", "History", "RMSprop", "fit", "load_mnist", "train"]
+__all__ = ["SGD", "Adam", "Autoencoder", "Diverged", "History", "RMSprop", "fit", "load_mnist", "trace", "train"]

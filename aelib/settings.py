@@ -1,9 +1,14 @@
-"""What makes a run: its settings, as one value."""
+"""What makes a run: its settings, as one value, for labs, console and study alike."""
 
 import math
+import numbers
 from dataclasses import dataclass, fields
 
+from aelib.activations import ACTIVATIONS
+from aelib.autoencoder import Autoencoder
+from aelib.layers import INITIALISERS
 from aelib.optimizers import SGD, Adam, RMSprop, cosine, step_decay
+from aelib.train import trace
 
 NETS = {
     "784-2": (784, 2, 784),
@@ -15,11 +20,13 @@ OPTIMIZERS = {"SGD": SGD, "RMSprop": RMSprop, "Adam": Adam}
 COEFFICIENTS = {  # an optimizer's argument -> the setting it is taken from
     "SGD": {"momentum": "momentum"},
     "RMSprop": {"decay": "decay"},
-    "Adam": {"beta1": "momentum", "beta2": "decay"},
+    "Adam": {"beta1": "momentum", "beta2": "decay", "epsilon_inside": "epsilon_inside"},
 }
 SCHEDULES = ("constant", "step decay", "cosine")
 OUTPUT_BIASES = ("none", "zero", "logit")
 LIVE = ("step", "batch", "momentum", "decay", "schedule", "epochs")  # settings that may change while a run lasts
+_CHOICES = dict(method=OPTIMIZERS, schedule=SCHEDULES, output_bias=OUTPUT_BIASES, init=INITIALISERS)
+_COUNTS = dict(batch=1, epochs=1, images=1, seed=0)  # whole numbers, and the least
 
 
 @dataclass(frozen=True)
@@ -28,30 +35,35 @@ class Settings:
 
     Attributes:
         sizes: layer widths, as of ``Autoencoder``.
-        hidden: activation of the hidden layers.
+        hidden: activation of the hidden layers, or one name for each of them but the code.
         init: initialiser.
         output_bias: ``"none"``, ``"zero"``, or ``"logit"``: started at the logit of the mean pixel.
         weight_decay: coefficient of 0.5 ||theta||^2.
-        optimizer: ``"SGD"``, ``"RMSprop"`` or ``"Adam"``.
+        method: the optimizer, ``"SGD"``, ``"RMSprop"`` or ``"Adam"``.
         step: learning rate, at the start where a schedule lowers it.
         momentum: of SGD; beta1 of Adam.
         decay: of RMSprop; beta2 of Adam.
+        epsilon_inside: of Adam.
         schedule: ``"constant"``, ``"step decay"`` (a tenth from halfway on), or ``"cosine"`` (to 0 at the end).
         batch: images per update.
         epochs: passes over the images until the run ends.
         images: number of training images, from the first.
         seed: of the initial weights and of the order of images.
+
+    Raises:
+        ValueError: a field is not as described; the sentence names it.
     """
 
     sizes: tuple = (784, 200, 2, 200, 784)
-    hidden: str = "relu"
+    hidden: str | tuple = "relu"
     init: str = "glorot"
     output_bias: str = "logit"
     weight_decay: float = 0.0
-    optimizer: str = "Adam"
+    method: str = "Adam"
     step: float = 0.003
     momentum: float = 0.9
     decay: float = 0.999
+    epsilon_inside: bool = False
     schedule: str = "constant"
     batch: int = 100
     epochs: int = 8
@@ -59,14 +71,31 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self):
-        object.__setattr__(self, "sizes", tuple(self.sizes))
-        for name, allowed in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("output_bias", OUTPUT_BIASES)):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} is {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
-        if not (self.step >= 0 and math.isfinite(self.step)):
-            raise ValueError(f"step is {self.step}: expected a finite number >= 0")
-        if not 1 <= self.batch <= self.images:
-            raise ValueError(f"batch is {self.batch}: expected 1 to {self.images}, the number of images")
+        for name in ("sizes", "hidden"):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, allowed in _CHOICES.items():
+            _require(name, getattr(self, name), getattr(self, name) in list(allowed), f"one of {', '.join(allowed)}")
+        for name, least in _COUNTS.items():
+            value = getattr(self, name)
+            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            _require(name, value, whole and value >= least, f"a whole number of at least {least}")
+            object.__setattr__(self, name, int(value))
+        for name in ("step", "weight_decay", "momentum", "decay"):
+            value, below_one = getattr(self, name), name in ("momentum", "decay")
+            right = isinstance(value, numbers.Real) and 0 <= value < (1 if below_one else math.inf)
+            _require(name, value, right, f"0 <= {name} < 1" if below_one else "a finite number >= 0")
+        _require("epsilon_inside", self.epsilon_inside, isinstance(self.epsilon_inside, bool), "True or False")
+        _require("batch", self.batch, self.batch <= self.images, f"1 to {self.images}, the number of images")
+        names = self.hidden if isinstance(self.hidden, tuple) else (self.hidden,)
+        _require("hidden", self.hidden, set(names) <= set(ACTIVATIONS), f"names among {', '.join(ACTIVATIONS)}")
+        sizes = self.sizes if isinstance(self.sizes, tuple) else ()
+        right = len(sizes) >= 3 and len(sizes) % 2 and all(isinstance(n, numbers.Integral) and n > 0 for n in sizes)
+        form = "an odd number of positive whole widths, the first equal to the last, such as (784, 2, 784)"
+        _require("sizes", self.sizes, right and sizes[0] == sizes[-1], form)
+        if isinstance(self.hidden, tuple):
+            others = len(self.sizes) - 3
+            _require("hidden", self.hidden, len(names) == others, f"one name, or {others}, one a layer")
 
     @property
     def net(self):
@@ -75,26 +104,65 @@ class Settings:
 
     @property
     def label(self):
-        """The settings in a few words: net, optimizer, step, batch, then what differs from the defaults."""
-        words = [self.net, f"{self.optimizer} {self.step:g}", f"batch {self.batch}"]
-        known = ("sizes", "optimizer", "step", "batch", "epochs")
-        used = {*COEFFICIENTS[self.optimizer].values()}
+        """The settings in a few words: net, method, step, batch, then what differs from the defaults."""
+        words = [self.net, f"{self.method} {self.step:g}", f"batch {self.batch}"]
+        known = ("sizes", "method", "step", "batch", "epochs")
+        used = {*COEFFICIENTS[self.method].values()}
         for field in fields(self):
             value = getattr(self, field.name)
-            ignored = field.name in known or (field.name in ("momentum", "decay") and field.name not in used)
-            if value != field.default and not ignored:
+            optional = field.name in ("momentum", "decay", "epsilon_inside")
+            if value != field.default and field.name not in known and (not optional or field.name in used):
                 words.append(f"{field.name.replace('_', ' ')} {value}")
         return ", ".join(words)
 
-    def coefficients(self):
-        """Return the optimizer's arguments beside the learning rate, by name."""
-        return {name: getattr(self, setting) for name, setting in COEFFICIENTS[self.optimizer].items()}
+    # -- what they make ------------------------------------------------------------------------------------------------
 
     def model_arguments(self):
         """Return the arguments of ``Autoencoder``, by name."""
-        shared = {name: getattr(self, name) for name in ("hidden", "init", "weight_decay", "seed")}
+        shared = {name: getattr(self, name) for name in ("init", "weight_decay", "seed")}
+        hidden = self.hidden if isinstance(self.hidden, str) else list(self.hidden)
         bias = self.output_bias != "none"
-        return dict(sizes=list(self.sizes), **shared, output_bias=bias, dtype="float32")
+        return dict(sizes=list(self.sizes), hidden=hidden, **shared, output_bias=bias, dtype="float32")
+
+    def model(self, X):
+        """Return the untrained model of this run, in float32.
+
+        Args:
+            X: the training images, (n, D), n >= ``images``; the mean of those used sets the output bias, if "logit".
+        """
+        model = Autoencoder(**self.model_arguments())
+        return model.start_output_bias(self.part(X)) if self.output_bias == "logit" else model
+
+    def optimizer(self):
+        """Return the optimizer of this run, new."""
+        rate, _ = self.learning_rate(self.updates)
+        return OPTIMIZERS[self.method](rate, **self.coefficients())
+
+    def part(self, X):
+        """Return the training images used, (images, D).
+
+        Raises:
+            ValueError: there are fewer.
+        """
+        if len(X) < self.images:
+            raise ValueError(f"images is {self.images}: expected 1 to {len(X)}, the number of images at hand")
+        return X[: self.images]
+
+    def trace(self, X, at=None, measure=None):
+        """Make the model, train it on ``part(X)`` and measure at chosen moments; see ``aelib.train.trace``."""
+        model, shared = self.model(X), dict(batch_size=self.batch, seed=self.seed)
+        return trace(model, self.part(X), self.optimizer(), self.epochs, at=at, measure=measure, **shared)
+
+    # -- its parts -----------------------------------------------------------------------------------------------------
+
+    def coefficients(self):
+        """Return the optimizer's arguments beside the learning rate, by name."""
+        return {name: getattr(self, setting) for name, setting in COEFFICIENTS[self.method].items()}
+
+    @property
+    def updates(self):
+        """The number of updates of the run."""
+        return self.updates_left()
 
     def updates_left(self, images_used=0):
         """Return the number of updates until the run ends, after ``images_used`` images."""
@@ -111,3 +179,8 @@ class Settings:
             half = -(-end // 2)
             return step_decay(self.step, every=half), f"step_decay({self.step!r}, every={half})"
         return self.step, repr(self.step)
+
+
+def _require(name, value, right, expected):
+    if not right:
+        raise ValueError(f"{name} is {value!r}: expected {expected}")

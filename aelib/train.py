@@ -125,9 +125,9 @@ def train(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, hi
     return _updates(model, X, optimizer, epochs, sizes, seed, X_test, history)
 
 
-def _whole(name, value, most=math.inf):
-    if value != int(value) or not 1 <= value <= most:
-        limit = f"from 1 to {most}, the number of images" if most < math.inf else "of at least 1"
+def _whole(name, value, most=math.inf, least=1):
+    if value != int(value) or not least <= value <= most:
+        limit = f"from 1 to {most}, the number of images" if most < math.inf else f"of at least {least}"
         raise ValueError(f"{name} is {value}: expected a whole number {limit}")
     return int(value)
 
@@ -218,3 +218,87 @@ def fit(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, prog
                 bar.set_postfix(epoch=f"{row.epoch:.1f}", **losses, refresh=False)
                 bar.update(row.update - bar.n)
     return history
+
+
+class Trace:
+    """What ``trace`` returns: arrays by name, an entry for each moment, also as attributes: ``trace.train_loss``.
+
+    Attributes:
+        model: the model, trained.
+        arrays: dict of the arrays.
+    """
+
+    def __init__(self, model, names):
+        self.model, self.arrays = model, {name: [] for name in names}
+
+    def __getattr__(self, name):
+        if name == "arrays" or name not in self.arrays:
+            raise AttributeError(f"Trace has no {name!r}")
+        return self.arrays[name]
+
+
+def trace(model, X, optimizer, epochs=None, batch_size=100, seed=0, at=None, measure=None):
+    """Train a model in place and measure it at chosen moments.
+
+    Args:
+        model: an ``Autoencoder``.
+        X: training images, (n, D).
+        optimizer: an object with ``step(theta, grad)``.
+        epochs: passes over X; by default as many as the last moment needs.
+        batch_size: images per update, or a schedule, as in ``train``.
+        seed: seed of the order of images.
+        at: the moments: numbers of updates, 0 for before the first; training ends with the last. Or a function of that
+            number that says whether it is one. By default every update.
+        measure: dict, name -> function of the model that returns a number, or an array of one shape.
+
+    Returns:
+        ``Trace`` of arrays with one entry for each of the k moments, in order: ``update``, ``epoch``, ``images``,
+        ``seconds`` and ``grad_norm`` as in ``Progress``, ``train_loss``, the mean over the updates since the moment
+        before (nan at 0, like ``grad_norm``), and each of ``measure``: (k,) or (k, ...).
+
+    Raises:
+        ValueError: a moment lies beyond the training, there is none, or an argument is not as ``train`` expects it.
+        Diverged: as in ``train``. Its attribute ``trace``, like that of a KeyboardInterrupt, holds what was measured.
+    """
+    measure, chosen = measure or {}, at if callable(at) else None
+    last = math.inf
+    if at is None:
+        chosen = lambda update: update > 0  # noqa: E731
+    elif chosen is None:
+        at = {_whole("a moment of at", moment, least=0) for moment in at}
+        if not at:
+            raise ValueError("at names no moment: expected numbers of updates, such as range(0, 101, 10)")
+        chosen, last = at.__contains__, max(at)
+    if epochs is None:
+        if last == math.inf or callable(batch_size):
+            raise ValueError("epochs is None: expected a number, unless at lists moments and batch_size is a number")
+        epochs = max(1, math.ceil(last / math.ceil(len(X) / batch_size)))
+    updates, losses = train(model, X, optimizer, epochs, batch_size, seed), []
+    if last < math.inf and not callable(batch_size) and last > epochs * math.ceil(len(X) / batch_size):
+        end = epochs * math.ceil(len(X) / batch_size)
+        raise ValueError(f"at goes to {last}: expected moments up to {end}, where training ends")
+    found = Trace(model, ["update", "epoch", "images", "seconds", "train_loss", "grad_norm", *measure])
+
+    def note(**values):
+        values |= {name: function(model) for name, function in measure.items()}
+        for name, value in values.items():
+            found.arrays[name].append(value)
+
+    try:
+        if chosen(0):
+            note(update=0, epoch=0.0, images=0, seconds=0.0, train_loss=math.nan, grad_norm=math.nan)
+        for progress in updates if last > 0 else ():
+            losses.append(progress.train_loss)
+            if chosen(progress.update):
+                mean = math.fsum(losses) / len(losses)
+                own = {name: getattr(progress, name) for name in Progress._fields if name in found.arrays}
+                note(**own | dict(train_loss=mean))
+                losses = []
+            if progress.update >= last:
+                break
+    except BaseException as error:
+        error.trace = found
+        raise
+    finally:
+        found.arrays = {name: np.array(values) for name, values in found.arrays.items()}
+    return found

@@ -144,7 +144,7 @@ def test_a_new_network_waits_for_a_reset_and_the_console_says_so(few):
     async def scenario(console):
         await press(console, "step", "step")
         console.controls["sizes"].value = (784, 2, 784)
-        console.controls["optimizer"].value = "SGD"
+        console.controls["method"].value = "SGD"
         await settle(console)
         assert "Press Reset to apply: network, optimizer." in console.message.value
         assert len(console.session.model.layers) == 4
@@ -185,7 +185,7 @@ def test_an_exception_of_the_task_is_shown_and_survived(few):
 
 def test_divergence_is_shown_and_the_end_reached(few):
     async def scenario(console):
-        console.session.wanted = replace(console.session.wanted, optimizer="SGD", step=1e30)
+        console.session.wanted = replace(console.session.wanted, method="SGD", step=1e30)
         console.session.reset()
         await press(console, "start")
         await settle(console)

@@ -5,7 +5,7 @@ import signal
 import numpy as np
 import pytest
 
-from aelib import SGD, Adam, Autoencoder, Diverged, History, RMSprop, fit, train
+from aelib import SGD, Adam, Autoencoder, Diverged, History, RMSprop, fit, trace, train
 from aelib.baselines import ladder
 from aelib.optimizers import cosine
 
@@ -204,3 +204,74 @@ def test_untrained_nets_stand_on_the_ladder(mnist):
     assert model.loss(mnist.test_images) == pytest.approx(levels["grey"], rel=1e-5)
     model.start_output_bias(mnist.train_images)
     assert model.loss(mnist.test_images) == pytest.approx(levels["mean image"], rel=1e-4)
+
+
+# -- trace -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few(mnist):
+    return mnist.train_images[:200]
+
+
+def tiny():
+    return Autoencoder([784, 3, 784], dtype="float32")
+
+
+def test_a_trace_is_train_noted_at_moments(few):
+    """Its columns are those of ``train``'s rows, its losses their means, its measures those of the model then."""
+    rows, weights = [], [tiny().theta.copy()]
+    model = tiny()
+    for progress in train(model, few, Adam(1e-2), epochs=3, batch_size=50):
+        rows.append(progress)
+        weights.append(model.theta.copy())
+    at = [0, 1, 4, 10]
+    measure = dict(theta=lambda model: model.theta.copy(), first=lambda model: float(model.theta[0]))
+    found = trace(tiny(), few, Adam(1e-2), batch_size=50, at=at, measure=measure)
+    assert list(found.arrays) == ["update", "epoch", "images", "seconds", "train_loss", "grad_norm", "theta", "first"]
+    np.testing.assert_array_equal(found.update, at)
+    np.testing.assert_array_equal(found.images, [0, 50, 200, 500])
+    np.testing.assert_array_equal(found.epoch, [0, 0.25, 1, 2.5])
+    np.testing.assert_array_equal(found.theta, [weights[k] for k in at])
+    np.testing.assert_array_equal(found.model.theta, weights[10])
+    losses = [row.train_loss for row in rows]
+    np.testing.assert_allclose(
+        found.train_loss[1:], [losses[0], np.mean(losses[1:4]), np.mean(losses[4:10])], rtol=1e-12
+    )
+    assert np.isnan(found.train_loss[0]) and found.grad_norm[3] == rows[9].grad_norm and found.first.shape == (4,)
+
+
+def test_moments_may_be_a_function_or_all(few):
+    every = trace(tiny(), few, Adam(1e-2), epochs=2, batch_size=50)
+    assert every.update.tolist() == list(range(1, 9))
+    even = trace(tiny(), few, Adam(1e-2), epochs=2, batch_size=50, at=lambda update: update % 2 == 0)
+    assert even.update.tolist() == [0, 2, 4, 6, 8]
+    assert trace(tiny(), few, Adam(1e-2), at=[0]).update.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (dict(at=[1, 9], epochs=2, batch_size=50), "at goes to 9: expected moments up to 8, where training ends"),
+        (dict(at=[-1]), "a moment of at is -1: expected a whole number of at least 0"),
+        (dict(at=[0.5]), "a moment of at is 0.5: expected a whole number"),
+        (dict(at=[]), "at names no moment"),
+        (dict(at=None), "epochs is None"),
+    ],
+)
+def test_moments_that_cannot_be_are_named(few, arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        trace(tiny(), few, Adam(1e-2), **arguments)
+
+
+def test_a_trace_that_diverges_keeps_what_it_measured(few):
+    model = Autoencoder([784, 3, 784], output="identity", dtype="float32")
+    with pytest.raises(Diverged) as caught:
+        trace(model, few, SGD(1e3), epochs=50, batch_size=50)
+    found = caught.value.trace
+    assert len(found.update) == len(found.train_loss) > 0 and np.isfinite(found.train_loss).all()
+
+
+def test_an_error_of_a_measure_is_the_callers(few):
+    with pytest.raises(ZeroDivisionError):
+        trace(tiny(), few, Adam(1e-2), at=[0, 1], measure={"nothing": lambda model: 1 / 0})

@@ -101,8 +101,8 @@ class Console(ipywidgets.VBox):
         self.code = ipywidgets.Textarea(layout=ipywidgets.Layout(width="100%", height="230px", display="none"))
         self.link, self.clipboard = ipywidgets.HTML(), Clipboard(layout=ipywidgets.Layout(display="none"))
         row = ipywidgets.Layout(flex_flow="row wrap", max_width=f"{SIZE[0]}px")
-        order = ("optimizer", "sizes", "images", "step", "hidden", "batch", "momentum", "init", "schedule")
-        order += ("decay", "output_bias", "epochs", "weight_decay", "seed")
+        order = ("method", "sizes", "images", "step", "hidden", "batch", "momentum", "init", "schedule")
+        order += ("decay", "output_bias", "epochs", "epsilon_inside", "weight_decay", "seed")
         settings = ipywidgets.HBox([*(self.controls[name] for name in order), self.buttons["new seed"]], layout=row)
         main = [button for name, button in self.buttons.items() if name != "new seed"]
         super().__init__(
@@ -179,11 +179,11 @@ class Console(ipywidgets.VBox):
             self.session.obey()
 
     def _name_coefficients(self):
-        """Call momentum and decay what the optimizer calls them; disable what it does not have."""
-        names = {setting: name for name, setting in COEFFICIENTS[self.controls["optimizer"].value].items()}
-        for setting in ("momentum", "decay"):
+        """Call momentum and decay what the method calls them; disable what it does not have."""
+        names = {setting: name for name, setting in COEFFICIENTS[self.controls["method"].value].items()}
+        for setting in ("momentum", "decay", "epsilon_inside"):
             self.controls[setting].disabled = setting not in names
-            self.controls[setting].description = names.get(setting, setting)
+            self.controls[setting].description = names.get(setting, setting).replace("_", " ")
 
     def _start(self):
         if self.state == "ended":

@@ -7,7 +7,7 @@ from aelib.activations import ACTIVATIONS
 from aelib.layers import INITIALISERS
 from aelib.settings import NETS, OPTIMIZERS, OUTPUT_BIASES, SCHEDULES
 
-_NAMES = {"sizes": "network", "hidden": "activation", "step": "step size"}
+_NAMES = {"sizes": "network", "method": "optimizer", "hidden": "activation", "step": "step size"}
 
 
 class Clipboard(anywidget.AnyWidget):
@@ -31,10 +31,10 @@ def settings_controls(start):
     """Return the controls, name of their setting -> ipywidget, at the values of ``start``, a ``Settings``."""
     menu = {
         "sizes": {start.net: start.sizes} | NETS,
-        "hidden": list(ACTIVATIONS),
+        "hidden": {str(start.hidden): start.hidden} | {name: name for name in ACTIVATIONS},
         "init": list(INITIALISERS),
         "output_bias": list(OUTPUT_BIASES),
-        "optimizer": list(OPTIMIZERS),
+        "method": list(OPTIMIZERS),
         "schedule": list(SCHEDULES),
     }
     steps = {
@@ -50,6 +50,7 @@ def settings_controls(start):
         options = [(f"{value:g}", value) for value in values]
         controls[name] = ipywidgets.SelectionSlider(options=options, value=getattr(start, name))
     controls["step"] = ipywidgets.FloatLogSlider(min=-5, max=1, step=0.05, readout_format=".2g")
+    controls["epsilon_inside"] = ipywidgets.Checkbox(indent=True)
     controls["seed"] = ipywidgets.BoundedIntText(min=0, max=2**31 - 1)
     for name, control in controls.items():
         control.value = getattr(start, name)

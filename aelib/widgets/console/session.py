@@ -2,7 +2,7 @@
 
 ``Session`` is ``aelib.train`` with a handle. The console of lab 3 drives one; a script can too:
 
-    session = Session(load_mnist(), Settings(optimizer="SGD", step=0.03))
+    session = Session(load_mnist(), Settings(method="SGD", step=0.03))
     while session.advance():
         ...
 """
@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aelib.autoencoder import Autoencoder
-from aelib.settings import LIVE, OPTIMIZERS, Settings
+from aelib.settings import LIVE, Settings
 from aelib.train import Diverged, History, train
 
 TEST_IMAGES = 1000  # of the test set, evenly spread: on these the loss is measured while training
@@ -98,17 +97,10 @@ class Session:
 
     def reset(self):
         """Begin anew with the settings wanted: the same seed gives the same weights and the same order of images."""
-        settings = self.wanted
-        if not 1 <= settings.images <= len(self.data.train_images):
-            raise ValueError(f"images is {settings.images}: expected 1 to {len(self.data.train_images)}")
-        X = self.data.train_images[: settings.images]
-        model = Autoencoder(**settings.model_arguments())
-        if settings.output_bias == "logit":
-            model.start_output_bias(X)
-        rate, _ = settings.learning_rate(settings.updates_left())
-        self.settings, self.stages, self.model = settings, {0: settings}, model
-        self._obeyed = settings
-        self.optimizer = OPTIMIZERS[settings.optimizer](rate, **settings.coefficients())
+        settings = self._obeyed = self.wanted
+        X = settings.part(self.data.train_images)
+        model = settings.model(X)
+        self.settings, self.stages, self.model, self.optimizer = settings, {0: settings}, model, settings.optimizer()
         self.history, self.measurements, self.error = History(), [], None
         self._mean = X.mean(axis=0)
         watched = _Watched(self.optimizer, model)

@@ -58,13 +58,13 @@ def as_code(session):
         batch = f"lambda update: {batch}"
     text = "\n".join(changes)
     start = session.optimizer_values(0, first)[1]
-    arguments = [start.pop("learning_rate")] + [f"{name}={code}" for name, code in start.items()]
+    arguments = [start.pop("learning_rate")] + [f"{name}={code}" for name, code in start.items() if code != "False"]
     model = ", ".join(f"{name}={value!r}" for name, value in first.model_arguments().items() if name != "sizes")
     schedules = [name for name in ("cosine", "step_decay") if f"{name}(" in text + arguments[0]]
     used, whole = session.images_used, session.settings.epochs * first.images
     epochs = -(-used // first.images) if used > whole else session.settings.epochs
     lines = [
-        f"from aelib import {', '.join(sorted({first.optimizer, 'Autoencoder'}))}, load_mnist, train",
+        f"from aelib import {', '.join(sorted({first.method, 'Autoencoder'}))}, load_mnist, train",
         schedules and f"from aelib.optimizers import {', '.join(schedules)}",
         changes and "from aelib.widgets.console.session import change",
         "from aelib.widgets import start_lab\n",
@@ -72,7 +72,7 @@ def as_code(session):
         f"X = load_mnist().train_images[:{first.images}]",
         f"model = Autoencoder({list(first.sizes)}, {model})",
         first.output_bias == "logit" and "model.start_output_bias(X)",
-        f"optimizer = {first.optimizer}({', '.join(arguments)})",
+        f"optimizer = {first.method}({', '.join(arguments)})",
         changes and f"changes = {{  # after this many updates\n{text}\n}}",
         "losses = []",
         f"for progress in train(model, X, optimizer, epochs={epochs}, batch_size={batch}, seed={first.seed}):",
