@@ -3,7 +3,7 @@
 Without arguments it runs all labs. A cell that raises, or writes to stderr, ends it and leaves that notebook as it was.
 Widgets are stored as the picture they show: a widget without a kernel would show an error instead. Pictures are stored
 with a palette of 128 colours, a third of the bytes. Times and the outputs of progress bars are left out, so that a
-second run changes only what really changed.
+second run changes only what really changed. Exercises get their metadata.
 """
 
 import base64
@@ -16,6 +16,8 @@ from pathlib import Path
 import nbformat
 import PIL.Image
 from nbclient import NotebookClient
+
+from aelib.coursework.notebooks import add_metadata
 
 LABS = Path(__file__).resolve().parent.parent / "labs"
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -55,7 +57,7 @@ def refresh(path):
     start = time.perf_counter()
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
-    clean(notebook)
+    clean(add_metadata(notebook))
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},

@@ -1,0 +1,134 @@
+'''The registry of exercises: one module a lab, one test an exercise, judged by laws.
+
+How to make an exercise of a lab
+================================
+
+Choose a name, unique over all labs: the name that the student defines where there is one (``cost``).
+
+1. **Three cells in the notebook**, in this order. Metadata are derived: ``tests/refresh_labs.py`` writes them.
+
+   a. markdown, ending with a heading ``### Exercise 4.1 (1 point)`` (lab, number, points) and the task: arguments with
+      shapes, what is returned, what happens at the edges. Who has read the lab can write the answer from it alone.
+   b. code, the answer, with its solution between two marks, each on a line of its own::
+
+          def cost(curve, level):
+              ### BEGIN SOLUTION
+              reached = ...
+              ### END SOLUTION
+
+      In the student edition indented lines between the marks become ``raise NotImplementedError("not written yet")``,
+      and unindented ones ``name = ...`` for each name that cell c examines. So signature and docstring stand outside.
+      An answer may use what the lab imports or defines above it, as long as that is quick to make.
+   c. code, exactly one line: ``examine("cost", cost)``, or ``examine("trust", (trust_pca, trust_net))``.
+
+   The lab has ``from aelib.coursework import examine`` in its first code cell. Later cells must not depend on the
+   answer: they use the package's version, and the text says so. One that shows the answer at work catches what that
+   raises.
+
+   A *written question* is markdown with ``### Question 4.3 (2 points)`` and the question, then a second markdown cell
+   with a model answer for the instructor between the same marks. It becomes "*Your answer:*" in the student edition.
+
+2. **A test here**, in the lab's module (``lab4.py``; ``labA.py`` is an example)::
+
+       @exercise("cost", lab="04_hyperparameter_grids", points=1)
+       def cost(answer, rng):
+           """The first moment with a loss of at most the level."""
+           curve = ...
+           if answer(curve, level) != expected:
+               raise Wrong("a moment with exactly that loss has reached the level")
+
+   - Fresh random inputs from ``rng``; several shapes and sizes; the edges that the task names (ties, never, one image).
+   - Judge by a law: the complex step, an identity, numbers computed by hand. No function that is itself an answer, save
+     the package's own passes and methods that the student rebuilds: ``exercise(..., own=("aelib.passes.forward",))``.
+   - ``Wrong`` says in one sentence what was seen and what was expected, never the formula. ``laws`` has common ones.
+   - For grading the answer runs in another process. Call it, index it, read its attributes; no ``isinstance``, no
+     ``inspect``. Arrays that it changes in place are changed here too; functions that you hand to it are called here.
+   - Quick: a tenth of a second where that is possible. ``exercise(..., seconds=60)`` is the limit when grading.
+
+3. **Answers that must fail, and variants that are right**, in ``tests/answers/lab4.py``:
+   ``WRONG = {"cost": {"the last moment": function, ...}}``, ``RIGHT = {"cost": {"a loop": function}}``. At least five
+   wrong ones, slips that a student makes; one or two right ones written another way. The test makes empty and constant
+   answers itself.
+
+4. Remove the lab from ``TO_CONVERT`` in ``tests/test_exercises.py``, store its outputs anew
+   (``python tests/refresh_labs.py labs/04_hyperparameter_grids.ipynb``), and run
+   ``python -m pytest -q -n 0 tests/test_exercises.py labs/04_hyperparameter_grids.ipynb``.
+
+Checklist: solvable from the text? Does a constant, an empty body, an off-by-one, a wrong axis, a missing 1/n, a changed
+argument fail? Does the sentence say what is wrong, and not how to write it? Does anything after it need the answer?
+'''
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["EXERCISES", "Exercise", "Wrong", "exercise", "exercises", "find"]
+
+
+class Wrong(Exception):
+    """An answer is wrong; the message says in one sentence what was seen.
+
+    Args:
+        finding: the sentence, or at most six lines.
+        table: what is right and what is wrong, shown above the finding.
+        hints: what ``hint`` shows, one after the other.
+    """
+
+    def __init__(self, finding, table="", hints=()):
+        super().__init__(finding)
+        self.finding, self.table, self.hints = finding, table, tuple(hints)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise.
+
+    Attributes:
+        name: unique over all labs.
+        lab: the notebook's name without its ending.
+        points: what a right answer is worth.
+        test: function (answer, rng) that returns when the answer is right and raises ``Wrong`` when it is not.
+        own: dotted names of functions of this package that are answers by design.
+        seconds: limit of time for grading one answer.
+    """
+
+    name: str
+    lab: str
+    points: int
+    test: Callable
+    own: tuple = ()
+    seconds: float = 60
+
+
+EXERCISES = {}
+
+
+def exercise(name, lab, points, own=(), seconds=60):
+    """Register the decorated test (answer, rng) under a name."""
+
+    def register(test):
+        if name in EXERCISES and EXERCISES[name].test.__module__ != test.__module__:
+            raise ValueError(f"two exercises are called {name!r}: choose another name")
+        EXERCISES[name] = Exercise(name, lab, points, test, tuple(own), seconds)
+        return test
+
+    return register
+
+
+def exercises():
+    """Return all exercises by name, in the order of the labs."""
+    for module in sorted(module.name for module in pkgutil.iter_modules(__path__)):
+        importlib.import_module(f"{__name__}.{module}")
+    return EXERCISES
+
+
+def find(name):
+    """Return the exercise of this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in exercises():
+        raise ValueError(f"there is no exercise {name!r}; there are: {', '.join(EXERCISES)}")
+    return EXERCISES[name]

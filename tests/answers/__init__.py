@@ -1,0 +1,1 @@
+"""For each lab's exercises: answers that must fail, and right answers written another way."""
