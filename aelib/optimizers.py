@@ -1,4 +1,4 @@
-"""SGD, RMSprop and Adam on a flat vector, and learning-rate schedules. They know nothing of networks.
+"""SGD, RMSprop and Adam on a flat vector. They know nothing of networks.
 
 Every optimizer has ``step(theta, grad)``, which changes theta in place, and a ``learning_rate`` that may be set
 at any time, to a float or to a schedule: a function of the number of updates already made. Weight decay is
@@ -7,45 +7,40 @@ the gradient; it is not the decoupled decay of AdamW.
 """
 
 import math
+import warnings
+from functools import partial
 
 import numpy as np
 
 from aelib.files import load_npz, save_npz
+from aelib.schedules import constant, cosine, number, step_decay
+
+__all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "constant", "cosine", "step_decay"]
 
 _BLOCK = 262144  # entries updated at a time: blocks of theta, grad, moments and scratch stay in the last cache
 
 
-def constant(learning_rate):
-    """Return the schedule that is always ``learning_rate``."""
-    return lambda update: learning_rate
+def _rate(name, value):
+    return value if callable(value) else number(name, value)
 
 
-def step_decay(learning_rate, every, factor=0.1):
-    """Return the schedule learning_rate * factor^floor(update / every).
-
-    >>> [step_decay(1.0, every=2, factor=0.5)(t) for t in range(5)]
-    [1.0, 1.0, 0.5, 0.5, 0.25]
-    """
-    return lambda update: learning_rate * factor ** (update // every)
-
-
-def cosine(learning_rate, updates, final=0.0):
-    """Return the schedule that falls from learning_rate to final along half a cosine, then stays.
-
-    final + (learning_rate - final) (1 + cos(pi update / updates)) / 2. Source: Loshchilov and Hutter, 2017, eq. 5,
-    one period, by updates instead of epochs.
-
-    >>> round(cosine(1.0, updates=10)(5), 12)
-    0.5
-    """
-    return lambda update: final + (learning_rate - final) * (1 + math.cos(math.pi * min(update / updates, 1.0))) / 2
+_below_1 = partial(number, below=1)
+_CHECKS = dict(
+    learning_rate=_rate, momentum=_below_1, decay=_below_1, beta1=_below_1, beta2=_below_1, epsilon=number
+)  # made use of whenever one of these is assigned
 
 
 class Optimizer:
-    """State and bookkeeping shared by the methods: moments by name, update count, blocks, learning rate.
+    """State and bookkeeping shared by the methods: moments by name, update count, blocks, settings.
+
+    All settings may be assigned between two updates, and are checked then. A decay that is changed (beta1, beta2 or
+    decay) leaves the running average as it is: the stored moment, which lacks the factor (1 - decay), is rescaled.
+
+    An optimizer serves one model. Another of as many parameters would silently be given the moments of the first:
+    call ``reset`` in between, or make one for each. It can be copied and pickled; its own schedules too.
 
     Attributes:
-        learning_rate: float or schedule(update) -> float; settable while training.
+        learning_rate: a finite number >= 0 or schedule(update) -> such a number.
         updates: number of updates made.
         moments: dict of flat arrays like theta, empty before the first step.
         flush_every: number of updates after which moments too small to matter are set to 0. Those of weights whose
@@ -54,31 +49,62 @@ class Optimizer:
     """
 
     moment_names = ()
+    setting_names = ()  # beside learning_rate
+    averages = {}  # noqa: RUF012 - a decay -> the moment that is a running average by it
     flush_every = 100
 
     def __init__(self, learning_rate):
         self.learning_rate = learning_rate
         self.reset()
 
+    def __setattr__(self, name, value):
+        if name in _CHECKS:
+            value = _CHECKS[name](name, value)
+            if name in self.averages and self.moments:
+                self._past[name] = self.remaining(name, self.updates), self.updates
+                self.moments[self.averages[name]] *= (1 - getattr(self, name)) / (1 - value)
+        super().__setattr__(name, value)
+
+    def __getstate__(self):
+        return self.__dict__ | {"_scratch": None}
+
     def reset(self):
         """Forget the moments and the update count, as if newly made."""
         self.updates = 0
         self.moments = {}
+        self._past = {}  # a decay that was changed -> (the product of the decays until then, update of the change)
         self._scratch = None
+
+    def remaining(self, name, update):
+        """Return the product of a decay over all updates: decay^update, if it was never changed."""
+        product, since = self._past.get(name, (1.0, 0))
+        return product * getattr(self, name) ** (update - since)
 
     @property
     def rate(self):
-        """The learning rate of the next update, a float."""
-        return float(self.learning_rate(self.updates) if callable(self.learning_rate) else self.learning_rate)
+        """The learning rate of the next update, a float.
+
+        Raises:
+            ValueError: the schedule gives something else than a finite number >= 0.
+        """
+        if not callable(self.learning_rate):
+            return float(self.learning_rate)
+        return float(number(f"the learning rate of schedule({self.updates})", self.learning_rate(self.updates)))
 
     def step(self, theta, grad):
         """Make one update of theta (n_params,) in place, from the gradient there; grad is left as it is.
 
         Raises:
-            ValueError: theta and grad differ in shape, or the optimizer has state for another vector (``reset``).
+            ValueError: theta and grad are not flat floating-point vectors alike, the optimizer has state for another
+                vector (``reset``), or the schedule's rate is no finite number >= 0. Theta is as it was then.
         """
-        if theta.ndim != 1 or theta.shape != grad.shape:
-            raise ValueError(f"theta has shape {theta.shape}, grad {grad.shape}: expected two flat vectors alike")
+        arrays = isinstance(theta, np.ndarray) and isinstance(grad, np.ndarray)
+        if not arrays or theta.ndim != 1 or theta.shape != grad.shape or not theta.dtype.kind == grad.dtype.kind == "f":
+            what = [f"{v.dtype}{v.shape}" if isinstance(v, np.ndarray) else type(v).__name__ for v in (theta, grad)]
+            raise ValueError(
+                f"theta is {what[0]}, grad {what[1]}: expected two flat vectors alike, arrays of floating point"
+            )
+        coefficients = [np.array(c, theta.dtype) for c in self.coefficients()]  # NumPy is quickest with these
         if self._scratch is None:
             self._scratch = np.empty(min(theta.size, _BLOCK), theta.dtype)
             if not self.moments:
@@ -89,7 +115,6 @@ class Optimizer:
                     f"{name} belongs to a {moment.dtype} vector of {moment.size} entries, theta is {theta.dtype} with "
                     f"{theta.size}: call reset() before using this optimizer for another model"
                 )
-        coefficients = [np.array(c, theta.dtype) for c in self.coefficients()]  # NumPy is quickest with these
         flush = self.updates % self.flush_every == self.flush_every - 1
         for i in range(0, theta.size, _BLOCK):
             block = slice(i, i + _BLOCK)
@@ -109,43 +134,89 @@ class Optimizer:
         """Update one block: theta, grad, the moments, scratch (same size), then the coefficients."""
         raise NotImplementedError
 
+    def settings(self):
+        """Return the settings beside the learning rate, by name."""
+        return {name: getattr(self, name) for name in self.setting_names}
+
     def state(self):
-        """Return the state as a dict of arrays: kind, update count, copies of the moments."""
+        """Return the state as a dict of arrays: kind, update count, next rate, settings, copies of the moments."""
+        scalars = {"updates": self.updates, "rate": self.rate, **self.settings()}
+        past = {f"{name}_past": np.array(value) for name, value in self._past.items()}
         moments = {name: moment.copy() for name, moment in self.moments.items()}
-        return {"optimizer": np.array(type(self).__name__), "updates": np.array(self.updates), **moments}
+        kind = {"optimizer": np.array(type(self).__name__)}
+        return kind | {name: np.array(value) for name, value in scalars.items()} | past | moments
 
     def load_state(self, state):
-        """Take over a state that ``state`` returned. Settings such as the learning rate stay this object's own.
+        """Take over a state that ``state`` returned.
+
+        The learning rate stays this object's own; a warning tells if it does not go on where the state's stopped.
 
         Raises:
-            ValueError: the state is another method's.
+            ValueError: the state is another method's, was made with other settings, or is damaged. To go on with
+                other settings, load it into an optimizer with the old ones, then assign the new.
         """
-        kind = str(state["optimizer"])
-        if kind != type(self).__name__:
-            raise ValueError(f"this is the state of {kind}: expected that of {type(self).__name__}")
+        self._check(state)
+        self.set_back(state)
+        if self.rate != state["rate"]:
+            rates = f"the state was left at a learning rate of {state['rate']:g}; the next here is {self.rate:g}"
+            warnings.warn(rates, stacklevel=2)
+
+    def set_back(self, state):
+        """Go back to an earlier ``state`` of this very object; settings changed since keep their new values."""
+        now = self.settings()
         self.reset()
+        for name in now:
+            setattr(self, name, state[name].item())
         self.updates = int(state["updates"])
         self.moments = {name: np.array(state[name]) for name in self.moment_names if name in state}
+        self._past = {name: tuple(state[f"{name}_past"].tolist()) for name in self.averages if f"{name}_past" in state}
+        for name, value in now.items():
+            if value != getattr(self, name):
+                setattr(self, name, value)
+
+    def _check(self, state):
+        """Raise ValueError unless this is a whole state of such an optimizer with these settings."""
+        kind, updates = str(state.get("optimizer")), np.asarray(state.get("updates"))
+        if kind != type(self).__name__:
+            raise ValueError(f"this is the state of {kind}: expected that of {type(self).__name__}")
+        if updates.shape or updates.dtype.kind not in "iu" or updates < 0:
+            raise ValueError(f"updates is {np.array2string(updates, threshold=3)}: expected a whole number >= 0")
+        moments = [name for name in self.moment_names if updates or name in state]
+        missing = [name for name in ("rate", *self.setting_names, *moments) if name not in state]
+        if missing:
+            raise ValueError(f"the state has no {', '.join(missing)}: expected one saved by this version of aelib")
+        for name, own in self.settings().items():
+            if not np.array_equal(state[name], own):
+                raise ValueError(
+                    f"{name} is {state[name]} in this state, {own} here: set it to that, load, then change it"
+                )
+        pasts = [f"{name}_past" for name in self.averages if f"{name}_past" in state]
+        shapes = {"rate": ()} | dict.fromkeys(pasts, (2,)) | {name: np.shape(state[moments[0]]) for name in moments}
+        for name, shape in shapes.items():
+            value = np.asarray(state[name])
+            alike = name not in moments or (value.ndim == 1 and value.dtype == np.asarray(state[moments[0]]).dtype)
+            if value.shape != shape or value.dtype.kind != "f" or not alike:
+                raise ValueError(f"{name} is {value.dtype}{value.shape}: expected floating point, {shape}")
+            if not np.all(np.isfinite(value)) or (name not in ("velocity", "first") and np.any(value < 0)):
+                raise ValueError(f"{name} holds values that are not finite, or below 0: the state is damaged")
 
     def save(self, path):
         """Write the state to ``path`` (.npz), atomically."""
         save_npz(path, **self.state())
 
     def restore(self, path):
-        """Take over the state that ``save`` wrote; raises ValueError or FileNotFoundError as ``load_npz`` does."""
-        self.load_state(load_npz(path, ["optimizer", "updates"]))
+        """Take over the state that ``save`` wrote, as ``load_state`` does; errors name the path."""
+        state = load_npz(path, ["optimizer", "updates"])
+        try:
+            self.load_state(state)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
 
 
 def _flush(moment):
     """Set tiny entries to 0, before they go subnormal: 100 updates at decay 0.9 shrink them by 4e-5."""
     tiny = 1e-30 if moment.dtype.itemsize == 4 else 1e-290
     moment[np.abs(moment) < tiny] = 0
-
-
-def _between_0_and_1(**values):
-    for name, value in values.items():
-        if not 0 <= value < 1:
-            raise ValueError(f"{name} is {value}: expected 0 <= {name} < 1")
 
 
 class SGD(Optimizer):
@@ -161,9 +232,9 @@ class SGD(Optimizer):
     """
 
     moment_names = ("velocity",)
+    setting_names = ("momentum",)
 
     def __init__(self, learning_rate=0.01, momentum=0.0):
-        _between_0_and_1(momentum=momentum)
         super().__init__(learning_rate)
         self.momentum = momentum
 
@@ -187,9 +258,10 @@ class RMSprop(Optimizer):
     """
 
     moment_names = ("square",)
+    setting_names = ("decay", "epsilon")
+    averages = {"decay": "square"}  # noqa: RUF012
 
     def __init__(self, learning_rate=0.001, decay=0.99, epsilon=1e-8):
-        _between_0_and_1(decay=decay)
         super().__init__(learning_rate)
         self.decay, self.epsilon = decay, epsilon
 
@@ -222,17 +294,18 @@ class Adam(Optimizer):
     """
 
     moment_names = ("first", "second")
+    setting_names = ("beta1", "beta2", "epsilon", "epsilon_inside")
+    averages = {"beta1": "first", "beta2": "second"}  # noqa: RUF012
 
     def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8, epsilon_inside=False):
-        _between_0_and_1(beta1=beta1, beta2=beta2)
         super().__init__(learning_rate)
         self.beta1, self.beta2, self.epsilon, self.epsilon_inside = beta1, beta2, epsilon, epsilon_inside
 
     def coefficients(self):
         """Return (beta1, beta2, learning rate, epsilon), the last two scaled as ``update`` needs them."""
         t = self.updates + 1
-        root = math.sqrt((1 - self.beta2) / (1 - self.beta2**t))
-        rate = self.rate * (1 - self.beta1) / (1 - self.beta1**t)
+        root = math.sqrt((1 - self.beta2) / (1 - self.remaining("beta2", t)))
+        rate = self.rate * (1 - self.beta1) / (1 - self.remaining("beta1", t))
         return self.beta1, self.beta2, rate / root, self.epsilon / (root**2 if self.epsilon_inside else root)
 
     def update(self, theta, grad, m, v, t, beta1, beta2, rate, epsilon):
