@@ -3,6 +3,18 @@
 from aelib.autoencoder import Autoencoder
 from aelib.datasets import load_mnist
 from aelib.optimizers import SGD, Adam, RMSprop
-from aelib.train import Diverged, History, fit, trace, train
+from aelib.train import Diverged, History, Interrupted, fit, trace, train
 
-__all__ = ["SGD", "Adam", "Autoencoder", "Diverged", "History", "RMSprop", "fit", "load_mnist", "trace", "train"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "Autoencoder",
+    "Diverged",
+    "History",
+    "Interrupted",
+    "RMSprop",
+    "fit",
+    "load_mnist",
+    "trace",
+    "train",
+]

@@ -2,76 +2,16 @@
 
 import contextlib
 import math
+import numbers
 import signal
 import threading
 import time
-from typing import NamedTuple
 
 import numpy as np
 
+from aelib.history import Diverged, History, Interrupted, Kept, Progress
+
 _KEEP_EVERY = 100  # updates between two copies of the parameters, kept in case training diverges
-
-
-class Progress(NamedTuple):
-    """Where training stands after an update.
-
-    Attributes:
-        epoch: passes over the data so far, a float: images / n. A whole number at the end of each epoch.
-        update: number of updates made.
-        images: number of images used, with repetition.
-        seconds: time spent on updates; test losses and the caller's own time are not counted.
-        train_loss: F on the batch of this update, before the update (weight decay included).
-        test_loss: half-SSE on ``X_test`` at the end of the last whole epoch, without weight decay; nan before
-            the first, or without ``X_test``.
-        grad_norm: norm of the gradient of this update.
-    """
-
-    epoch: float
-    update: int
-    images: int
-    seconds: float
-    train_loss: float
-    test_loss: float
-    grad_norm: float
-
-
-class History:
-    """A list of ``Progress``, whose columns are arrays: ``history.train_loss``, ``history.update``, ...
-
-    Attributes:
-        rows: list of ``Progress``, one for each update.
-    """
-
-    def __init__(self, rows=()):
-        self.rows = list(rows)
-
-    def __len__(self):
-        return len(self.rows)
-
-    def __getattr__(self, name):
-        if name not in Progress._fields:
-            raise AttributeError(f"History has no {name!r}: its columns are {', '.join(Progress._fields)}")
-        return np.array([getattr(row, name) for row in self.rows])
-
-    def per_epoch(self):
-        """Return a History with one row for each whole epoch, its train_loss averaged over the epoch's updates."""
-        rows, losses = [], []
-        for row in self.rows:
-            losses.append(row.train_loss)
-            if row.epoch == int(row.epoch):
-                rows.append(row._replace(train_loss=float(np.mean(losses))))
-                losses = []
-        return History(rows)
-
-    def __repr__(self):
-        if not self.rows:
-            return "History(no updates)"
-        last = self.rows[-1]
-        return f"History({last.update} updates, {last.epoch:.2f} epochs, test_loss {last.test_loss:.2f})"
-
-
-class Diverged(FloatingPointError):
-    """Training met a loss or gradient that is not finite; the model holds the last parameters kept finite."""
 
 
 @contextlib.contextmanager
@@ -93,14 +33,16 @@ def _uninterrupted():
 def train(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, history=None):
     """Train a model in place, yielding a ``Progress`` after every update.
 
-    Each epoch visits every image once, in an order drawn from ``seed``; a last smaller batch is used too. To stop
-    early, stop iterating. An interrupt (Ctrl-C) waits for the update under way: theta is always whole, and
-    ``history`` holds every update that theta has seen.
+    Each epoch visits every image once, in an order drawn from ``seed``; a last smaller batch is used too. X is not
+    copied: leave it as it is meanwhile. To stop early, stop iterating; the last update is then the only one whose
+    result nothing has judged (``model.loss`` would). An interrupt (Ctrl-C) waits for the update under way: theta is
+    always whole, and ``history`` holds every update that theta has seen.
 
     Args:
         model: an ``Autoencoder``.
         X: training images, (n, D), floating point in [0, 1].
-        optimizer: an object with ``step(theta, grad)``; its state goes on from where it stands.
+        optimizer: an object with ``step(theta, grad)``; its state goes on from where it stands. One of your own is set
+            back after divergence too if it has ``state()``, which returns a copy, and ``load_state(state)``.
         epochs: number of passes over X.
         batch_size: images per update, at most n; or a schedule, a function of the number of updates already made.
         seed: seed of the order of images.
@@ -112,23 +54,35 @@ def train(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, hi
 
     Raises:
         ValueError: an argument is not as described.
-        Diverged: (while iterating) the loss or the gradient is not finite. The model is set back to the last
-            parameters kept, at most 100 updates old, whose loss was finite.
+        Diverged: (while iterating) a loss, the gradient, the parameters or the optimizer's state are not finite. The
+            last update is judged too, on its own batch. Model and optimizer are set back to the last state kept, at
+            most 100 updates old, whose loss was finite.
     """
     X = model.check_images(X)
     X_test = None if X_test is None else model.check_images(X_test)
+    if model.dtype.kind != "f":
+        raise ValueError(f"the model is {model.dtype}: expected float32 or float64 for training")
+    if isinstance(optimizer, type) or not callable(getattr(optimizer, "step", None)):
+        raise ValueError(f"optimizer is {optimizer!r}: expected an object with step(theta, grad), such as Adam(1e-3)")
+    if not isinstance(history, History | None):
+        raise ValueError(f"history is {history!r}: expected a History, or None")
     epochs = _whole("epochs", epochs)
     if not callable(batch_size):
         size = _whole("batch_size", batch_size, len(X))
+    try:
+        rng = np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise ValueError(f"seed is {seed!r}: expected a whole number >= 0") from None
     history = History() if history is None else history
     sizes = batch_size if callable(batch_size) else lambda update: size
-    return _updates(model, X, optimizer, epochs, sizes, seed, X_test, history)
+    return _updates(model, X, optimizer, epochs, sizes, rng, X_test, history)
 
 
 def _whole(name, value, most=math.inf, least=1):
-    if value != int(value) or not least <= value <= most:
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or value != int(value) or not least <= value <= most:
         limit = f"from 1 to {most}, the number of images" if most < math.inf else f"of at least {least}"
-        raise ValueError(f"{name} is {value}: expected a whole number {limit}")
+        raise ValueError(f"{name} is {value!r}: expected a whole number {limit}")
     return int(value)
 
 
@@ -145,11 +99,9 @@ class _Batches(dict):
         return self[size]
 
 
-def _updates(model, X, optimizer, epochs, sizes, seed, X_test, history):
-    rng = np.random.default_rng(seed)
+def _updates(model, X, optimizer, epochs, sizes, rng, X_test, history):
     n, seconds, test_loss, update = len(X), 0.0, math.nan, 0
-    batches = _Batches(model, X)
-    kept, kept_update = model.theta.copy(), 0
+    batches, kept = _Batches(model, X), Kept(model, optimizer)
     for epoch in range(epochs):
         order, first = rng.permutation(n), 0
         while first < n:
@@ -158,13 +110,13 @@ def _updates(model, X, optimizer, epochs, sizes, seed, X_test, history):
                 index = order[first : first + _whole("batch_size", sizes(update), n)]
                 batch, buffers = batches[index.size]
                 np.take(X, index, axis=0, out=batch, mode="clip")
-                loss, grad = model.loss_and_grad(batch, out=buffers)
-                grad_norm = math.sqrt(grad @ grad)
-                if not (math.isfinite(loss) and math.isfinite(grad_norm)):
-                    model.theta[...] = kept
-                    raise Diverged(_diagnosis(update + 1, epoch + first / n, loss, grad_norm, optimizer, kept_update))
-                if update % _KEEP_EVERY == 0:
-                    kept[...], kept_update = model.theta, update
+                loss, grad, grad_norm, fault = _gradient(model, batch, buffers)
+                due = update % _KEEP_EVERY == 0
+                fault = (due and kept.fault()) or fault
+                if fault:
+                    raise Diverged(kept.set_back(fault, update + 1, epoch + first / n, batch), history)
+                if due:
+                    kept.keep(update)
                 optimizer.step(model.theta, grad)
                 update += 1
                 seconds += time.perf_counter() - start
@@ -172,26 +124,29 @@ def _updates(model, X, optimizer, epochs, sizes, seed, X_test, history):
                 images = epoch * n + first
                 if X_test is not None and images % n == 0:
                     test_loss = model.reconstruction_error(X_test)
-                progress = Progress(images / n, update, images, seconds, loss, test_loss, grad_norm)
-                history.rows.append(progress)
-            yield progress
+                    fault = "" if math.isfinite(test_loss) else f"the test loss is {test_loss}"
+                history.rows.append(Progress(images / n, update, images, seconds, loss, test_loss, grad_norm))
+                if images == epochs * n:  # no later batch will judge this update
+                    fault = fault or kept.fault() or _gradient(model, batch, buffers)[-1]
+                if fault:
+                    raise Diverged(kept.set_back(fault, update, images / n, batch), history)
+            yield history.rows[-1]
 
 
-def _diagnosis(update, epoch, loss, grad_norm, optimizer, kept_update):
-    what = f"the loss is {loss}" if not math.isfinite(loss) else f"the norm of the gradient is {grad_norm}"
-    rate = getattr(optimizer, "rate", None)
-    advice = f"the learning rate {rate:g} is probably too large, try a tenth of it" if rate else "take smaller steps"
-    return (
-        f"training diverged at update {update} (epoch {epoch:.2f}): {what}; {advice}. "
-        f"The model is back at its parameters after update {kept_update}, which were finite."
-    )
+def _gradient(model, batch, buffers):
+    """Return the loss, the gradient, its norm, and which of them is not finite, or ""."""
+    loss, grad = model.loss_and_grad(batch, out=buffers)
+    norm = math.sqrt(grad @ grad)
+    fault = "" if math.isfinite(norm) else f"the norm of the gradient is {norm}"
+    return loss, grad, norm, fault if math.isfinite(loss) else f"the loss is {loss}"
 
 
-def fit(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, progress=True):
+def fit(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, progress=True, history=None):
     """Train a model in place with a progress bar and return the ``History``.
 
-    An interrupt (Ctrl-C, or the stop button of Jupyter) ends the training after the update under way and returns the
-    history up to there. Arguments and errors are those of ``train``.
+    An interrupt (Ctrl-C, or the stop button of Jupyter) ends the training after the update under way. It is raised, so
+    that it ends a loop around this call too; the history is in the exception, and in ``history`` where one was passed.
+    Arguments and errors are otherwise those of ``train``.
 
     Args:
         model: an ``Autoencoder``.
@@ -202,21 +157,30 @@ def fit(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, prog
         seed: seed of the order of images.
         X_test: images on which the reconstruction error is measured after each epoch.
         progress: False shows no bar.
+        history: a ``History`` to which every Progress is appended.
+
+    Raises:
+        Interrupted: a KeyboardInterrupt; the model keeps what it has learnt.
     """
     from tqdm.auto import tqdm
 
-    history = History()
-    updates = train(model, X, optimizer, epochs, batch_size, seed, X_test, history)
+    history = History() if history is None else history
+    updates, before = train(model, X, optimizer, epochs, batch_size, seed, X_test, history), len(history)
     total = None if callable(batch_size) else int(epochs) * math.ceil(len(X) / batch_size)
     bar = tqdm(total=total, unit="update", leave=False, mininterval=0, disable=not progress)
-    with bar, contextlib.suppress(KeyboardInterrupt):
-        shown = time.perf_counter()
-        for row in updates:
-            if time.perf_counter() - shown > 0.1 or row.update == total:
-                shown = time.perf_counter()
-                losses = dict(train=f"{row.train_loss:.2f}", test=f"{row.test_loss:.2f}")
-                bar.set_postfix(epoch=f"{row.epoch:.1f}", **losses, refresh=False)
-                bar.update(row.update - bar.n)
+    try:
+        with bar:
+            shown = time.perf_counter()
+            for row in updates:
+                if time.perf_counter() - shown > 0.1 or row.update == total:
+                    shown = time.perf_counter()
+                    losses = dict(train=f"{row.train_loss:.2f}", test=f"{row.test_loss:.2f}")
+                    bar.set_postfix(epoch=f"{row.epoch:.1f}", **losses, refresh=False)
+                    bar.update(row.update - bar.n)
+    except KeyboardInterrupt:
+        of = f" of {total}" if total else ""
+        message = f"training stopped after update {len(history) - before}{of}; the model keeps what it has learnt"
+        raise Interrupted(message, history) from None
     return history
 
 

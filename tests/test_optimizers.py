@@ -1,9 +1,12 @@
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
 
 from aelib import SGD, Adam, RMSprop, optimizers
+from aelib.files import save_npz
 from aelib.optimizers import constant, cosine, step_decay
 
 METHODS = [SGD(0.1, momentum=0.9), RMSprop(0.1, decay=0.9), Adam(0.1, beta1=0.8, beta2=0.9)]
@@ -40,6 +43,17 @@ def test_epsilon_stands_outside_the_root():
         1 - 0.2 / (math.sqrt(0.4) + big), rel=1e-14
     )
     assert after(Adam(0.1, epsilon=big), [2]) == pytest.approx(1 - 0.2 / (2 + big), rel=1e-14)
+
+
+def test_epsilon_inside_the_root():
+    """The corrected moments after gradient 2 are 2 and 4; after -1 too, 0.08 / 0.19 and 0.004996 / 0.001999."""
+    one = 1 - 0.1 * 2 / math.sqrt(4 + 0.5)
+    assert after(Adam(0.1, epsilon=0.5, epsilon_inside=True), [2]) == pytest.approx(one, rel=1e-14)
+    two = one - 0.1 * (0.08 / 0.19) / math.sqrt(0.004996 / 0.001999 + 0.5)
+    assert after(Adam(0.1, epsilon=0.5, epsilon_inside=True), [2, -1]) == pytest.approx(two, rel=1e-13)
+    # with no gradient to speak of, 1e-8 inside acts like 1e-4 outside
+    inside, outside = Adam(0.1, epsilon=1e-8, epsilon_inside=True), Adam(0.1, epsilon=1e-4)
+    assert after(inside, [1e-9], 0.0) == pytest.approx(after(outside, [1e-9], 0.0), rel=1e-4)
 
 
 @ids
@@ -127,6 +141,50 @@ def test_saved_state_goes_on_bit_for_bit(optimizer, rng, tmp_path):
     np.testing.assert_array_equal(theta, middle)
 
 
+def test_a_decay_changed_between_steps_keeps_the_average(rng):
+    """The papers' recursions, with betas that change on the way; m_hat divides by the sum of the weights in m."""
+    grads = rng.standard_normal((60, 5))
+    betas = {0: (0.9, 0.999), 7: (0.5, 0.9), 20: (0.0, 0.99), 21: (0.9, 0.999)}
+    adam, a, rms, r = Adam(1e-2), np.ones(5), RMSprop(1e-2), np.ones(5)
+    m, v, s = np.zeros((3, 5))
+    x, y, weight_m, weight_v = np.ones(5), np.ones(5), 0.0, 0.0
+    for t, grad in enumerate(grads):
+        if t in betas:
+            adam.beta1, adam.beta2 = betas[t]
+            rms.decay = betas[t][1]
+        beta1, beta2 = adam.beta1, adam.beta2
+        adam.step(a, grad)
+        rms.step(r, grad)
+        m, v = beta1 * m + (1 - beta1) * grad, beta2 * v + (1 - beta2) * grad**2
+        weight_m, weight_v = beta1 * weight_m + 1 - beta1, beta2 * weight_v + 1 - beta2
+        x = x - 1e-2 * (m / weight_m) / (np.sqrt(v / weight_v) + 1e-8)
+        s = beta2 * s + (1 - beta2) * grad**2
+        y = y - 1e-2 * grad / (np.sqrt(s) + 1e-8)
+        if t == 30:  # through a state, too
+            state, adam = adam.state(), Adam(1e-2)
+            adam.load_state(state)
+    np.testing.assert_allclose(a, x, rtol=1e-12)
+    np.testing.assert_allclose(r, y, rtol=1e-12)
+
+
+@ids
+def test_copies_and_pickles_go_on_alike(optimizer, rng):
+    optimizer.reset()
+    optimizer.learning_rate = cosine(0.1, updates=20)
+    theta = np.ones(4)
+    for grad in rng.standard_normal((5, 4)):
+        optimizer.step(theta, grad)
+    twins = [optimizer, copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))]
+    thetas = [theta.copy() for _ in twins]
+    for grad in rng.standard_normal((5, 4)):
+        for twin, own in zip(twins, thetas, strict=True):
+            twin.step(own, grad)
+    np.testing.assert_array_equal(thetas[0], thetas[1])
+    np.testing.assert_array_equal(thetas[0], thetas[2])
+    optimizer.learning_rate = 0.1
+    assert len(pickle.dumps(optimizer)) < 1000 + 8 * 4 * len(optimizer.moments)  # no scratch memory
+
+
 @ids
 def test_grad_is_left_alone(optimizer, rng):
     optimizer.reset()
@@ -136,6 +194,121 @@ def test_grad_is_left_alone(optimizer, rng):
     np.testing.assert_array_equal(grad, copy)
 
 
+def stepped(optimizer, n=3, dtype="float64"):
+    optimizer.step(np.ones(n, dtype), np.ones(n, dtype))
+    return optimizer
+
+
+BAD = {
+    "another method": ({"optimizer": "SGD"}, "state of SGD: expected that of Adam"),
+    "no method": ({"optimizer": None}, "state of None"),
+    "updates below 0": ({"updates": -1}, "updates is -1: expected a whole number"),
+    "updates no whole number": ({"updates": 2.5}, "updates is 2.5"),
+    "updates infinite": ({"updates": math.inf}, "updates is inf"),
+    "updates two numbers": ({"updates": [1, 2]}, r"updates is \[1 2\]"),
+    "no second": ({"second": None}, "has no second"),
+    "no rate": ({"rate": None}, "has no rate"),
+    "no beta1": ({"beta1": None}, "has no beta1"),
+    "another beta1": ({"beta1": 0.5}, "beta1 is 0.5 in this state, 0.9 here"),
+    "beta2 nan": ({"beta2": math.nan}, "beta2 is nan in this state"),
+    "another epsilon": ({"epsilon": 1e-4}, "epsilon is 0.0001 in this state"),
+    "epsilon inside": ({"epsilon_inside": True}, "epsilon_inside is True in this state"),
+    "moments not finite": ({"first": [1.0, math.nan, 0.0]}, "first holds values that are not finite"),
+    "second below 0": ({"second": [1.0, -1.0, 0.0]}, "second holds values .* below 0"),
+    "lengths differ": ({"second": [1.0, 1.0]}, r"second is float64\(2,\): expected"),
+    "not flat": ({"first": [[1.0]], "second": [[1.0]]}, r"first is float64\(1, 1\)"),
+    "words": ({"first": ["a", "b", "c"]}, "first is <U1"),
+    "rate a vector": ({"rate": [1.0, 2.0]}, r"rate is float64\(2,\)"),
+    "past of three": ({"beta1_past": [1.0, 2.0, 3.0]}, r"beta1_past is float64\(3,\)"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_state_that_is_not_this_optimizers_own_is_refused(case, tmp_path):
+    """With the path, and without touching the optimizer."""
+    changes, sentence = BAD[case]
+    state = stepped(Adam()).state()
+    for name, value in changes.items():
+        state.pop(name, None)
+        if value is not None:
+            state[name] = np.array(value)
+    own = stepped(Adam(), 4)
+    with pytest.raises(ValueError, match=sentence):
+        own.load_state(state)
+    assert own.updates == 1 and own.moments["first"].size == 4
+    if changes.get("optimizer", "") is not None:
+        save_npz(tmp_path / "state.npz", **state)
+        with pytest.raises(ValueError, match=rf"state\.npz: .*{sentence}"):
+            own.restore(tmp_path / "state.npz")
+
+
+def test_a_state_meets_no_other_vector_or_schedule_without_a_word():
+    state = stepped(Adam(0.1)).state()
+    adam = Adam(0.1)
+    adam.load_state(state)
+    with pytest.raises(ValueError, match="first belongs to a float64 vector of 3 entries, theta is float32 with 3"):
+        adam.step(np.ones(3, "float32"), np.ones(3, "float32"))
+    with pytest.warns(UserWarning, match="left at a learning rate of 0.1; the next here is 0.01"):
+        Adam(0.01).load_state(state)
+    with pytest.warns(UserWarning, match="the next here is 0$"):
+        Adam(cosine(0.1, updates=1)).load_state(state)
+    fresh = Adam(0.1)
+    fresh.load_state(Adam(0.1).state())
+    assert fresh.updates == 0 and fresh.moments == {}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -0.1, "0.1", None, [0.1], True])
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (SGD, "learning_rate"),
+        (SGD, "momentum"),
+        (RMSprop, "decay"),
+        (RMSprop, "epsilon"),
+        (Adam, "beta1"),
+        (Adam, "beta2"),
+    ],
+)
+def test_settings_are_checked_when_made_and_when_assigned(make, name, value):
+    with pytest.raises(ValueError, match=f"{name} is .*: expected"):
+        make(**{name: value})
+    optimizer = make()
+    before = getattr(optimizer, name)
+    with pytest.raises(ValueError, match=f"{name} is .*: expected"):
+        setattr(optimizer, name, value)
+    assert getattr(optimizer, name) == before
+
+
+@pytest.mark.parametrize("name", ["momentum", "decay", "beta1", "beta2"])
+def test_decays_stay_below_1(name):
+    make = {"momentum": SGD, "decay": RMSprop}.get(name, Adam)
+    for value in (1.0, 2.0):
+        with pytest.raises(ValueError, match=f"{name} is {value}: expected 0 <= {name} < 1"):
+            setattr(make(), name, value)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: constant(-1.0), "learning_rate is -1.0"),
+        (lambda: step_decay(1.0, every=0), "every is 0: expected a finite number >= 1"),
+        (lambda: step_decay(1.0, every=2, factor=math.nan), "factor is nan"),
+        (lambda: cosine(1.0, updates=0), "updates is 0: expected a finite number >= 1"),
+        (lambda: cosine(1.0, updates=5, final=-1), "final is -1"),
+        (lambda: cosine(math.nan, updates=5), "learning_rate is nan"),
+    ],
+)
+def test_bad_schedules_are_refused_when_made(make, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make()
+
+
+def test_a_step_needs_floating_point_vectors():
+    for theta, grad in [(np.ones(3, int), np.ones(3)), (np.ones(3), np.ones(3, complex)), ([1.0], [1.0]), (None, None)]:
+        with pytest.raises(ValueError, match="expected two flat vectors alike, arrays of floating point"):
+            SGD().step(theta, grad)
+
+
 def test_errors_say_what_to_do():
     adam = Adam()
     adam.step(np.ones(3), np.ones(3))
@@ -143,7 +316,9 @@ def test_errors_say_what_to_do():
         ValueError, match=r"belongs to a float64 vector of 3 entries, theta is float64 with 4: call reset"
     ):
         adam.step(np.ones(4), np.ones(4))
-    with pytest.raises(ValueError, match="expected two flat vectors alike"):
+    with pytest.raises(
+        ValueError, match=r"theta is float64\(3,\), grad float64\(4,\): expected two flat vectors alike"
+    ):
         adam.step(np.ones(3), np.ones(4))
     with pytest.raises(ValueError, match="this is the state of Adam: expected that of SGD"):
         SGD().load_state(adam.state())

@@ -1,11 +1,12 @@
 import _thread
 import math
+import pickle
 import signal
 
 import numpy as np
 import pytest
 
-from aelib import SGD, Adam, Autoencoder, Diverged, History, RMSprop, fit, trace, train
+from aelib import SGD, Adam, Autoencoder, Diverged, History, Interrupted, RMSprop, fit, trace, train
 from aelib.baselines import ladder
 from aelib.optimizers import cosine
 
@@ -88,10 +89,17 @@ def ctrl_c():
 
 
 def test_an_interrupt_waits_for_the_update(X, ctrl_c):
-    """Ctrl-C while the optimizer is at work: the update is finished, recorded, and fit returns."""
-    model, recorder = net(), Recorder(at=4, act=_thread.interrupt_main)
-    history = fit(model, X, recorder, epochs=3, batch_size=10, progress=False)
-    assert len(history) == len(recorder.grads) == 4
+    """Ctrl-C while the optimizer is at work: the update is finished and recorded, and a loop of fits ends."""
+    model, recorder, done = net(), Recorder(at=4, act=_thread.interrupt_main), []
+    with pytest.raises(Interrupted, match="stopped after update 4 of 15; the model keeps") as caught:
+        for _ in range(3):
+            done.append(fit(model, X, recorder, epochs=3, batch_size=10, progress=False))
+    assert len(caught.value.history) == len(recorder.grads) == 4 and not done
+    assert isinstance(caught.value, KeyboardInterrupt)
+    kept, recorder = History(), Recorder(at=2, act=_thread.interrupt_main)
+    with pytest.raises(Interrupted, match="stopped after update 2;"):
+        fit(model, X, recorder, batch_size=lambda update: 10, progress=False, history=kept)
+    assert len(kept) == 2
     kept, recorder = History(), Recorder(at=4, act=_thread.interrupt_main)
     with pytest.raises(KeyboardInterrupt):
         for _ in train(model, X, recorder, epochs=3, batch_size=10, history=kept):
@@ -121,6 +129,156 @@ def test_divergence_keeps_the_last_copy_not_the_first(X):
             if progress.update == 240:
                 optimizer.learning_rate = 1e200
     np.testing.assert_array_equal(model.theta, seen[200])
+
+
+def test_divergence_sets_the_optimizer_back_too(X):
+    """What the message says, a tenth of the rate, is enough: model and optimizer are those of update 200."""
+    model, optimizer, seen = net(output="identity"), SGD(1e-3, momentum=0.9), {}
+    with pytest.raises(Diverged, match="the optimizer is back at its state then") as caught:
+        for progress in train(model, X, optimizer, epochs=100, batch_size=10):
+            seen[progress.update] = model.theta.copy(), optimizer.state()
+            if progress.update == 240:
+                optimizer.learning_rate = 1e200
+    theta, state = seen[200]
+    np.testing.assert_array_equal(model.theta, theta)
+    np.testing.assert_array_equal(optimizer.moments["velocity"], state["velocity"])
+    assert optimizer.updates == 200 and len(caught.value.history) == 241 and optimizer.learning_rate == 1e200
+    optimizer.learning_rate = 1e-3
+    assert math.isfinite(fit(model, X, optimizer, progress=False, batch_size=10).train_loss[-1])
+    copy = pickle.loads(pickle.dumps(caught.value))  # as from a process of joblib
+    assert str(copy) == str(caught.value) and len(copy.history) == 241
+
+
+def test_a_tenth_of_the_rate_until_it_goes_well(X):
+    model, optimizer = net(output="identity"), SGD(1e4, momentum=0.9)
+    while True:
+        try:
+            fit(model, X, optimizer, epochs=20, batch_size=10, progress=False)
+            break
+        except Diverged:
+            optimizer.learning_rate /= 10
+    fresh = net(output="identity")
+    fit(fresh, X, SGD(optimizer.learning_rate, momentum=0.9), epochs=20, batch_size=10, progress=False)
+    np.testing.assert_array_equal(model.theta, fresh.theta)
+
+
+def test_settings_changed_since_the_last_copy_stay(X):
+    model, optimizer = net(output="identity"), Adam(1e-3)
+    with pytest.raises(Diverged):
+        for progress in train(model, X, optimizer, epochs=100, batch_size=10):
+            if progress.update == 100:
+                first = optimizer.moments["first"] * (1 - 0.9)
+            if progress.update == 140:
+                optimizer.beta1, optimizer.learning_rate = 0.5, 1e300
+    assert optimizer.beta1 == 0.5
+    np.testing.assert_allclose(optimizer.moments["first"] * 0.5, first, rtol=1e-14)
+
+
+def own(step, **methods):
+    """An optimizer of the caller's own, whose theta <- step(theta, grad)."""
+
+    def in_place(self, theta, grad):
+        theta[...] = step(theta, grad)
+
+    return type("Own", (), {"step": in_place, **methods})()
+
+
+def explode(theta, grad):
+    return theta * 1e200
+
+
+def test_an_optimizer_of_ones_own(X):
+    """It needs ``step`` alone; with state and load_state it is set back; otherwise the message says that it is not."""
+    with pytest.raises(Diverged, match=r"take smaller steps.*is not, for want of state\(\) and load_state\(\)"):
+        fit(net(), X, own(explode), progress=False, batch_size=10)
+    loaded = []
+    methods = dict(state=lambda self: {"own": 7}, load_state=lambda self, state: loaded.append(state))
+    with pytest.raises(Diverged, match="the optimizer is back at its state then"):
+        fit(net(), X, own(explode, **methods), progress=False, batch_size=10)
+    assert loaded == [{"own": 7}]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("last", "fault"),
+    [
+        (lambda theta, grad: theta * 1e30, "the loss is"),
+        (lambda theta, grad: theta * np.inf, "the parameters are not finite"),
+        (lambda theta, grad: np.where(np.arange(theta.size) == 24, -np.inf, theta), "the parameters are not finite"),
+    ],
+    ids=["loss", "theta", "a bias below every kink, whose loss is finite"],
+)
+def test_the_last_update_is_judged(dtype, last, fault, X):
+    if dtype == "float64" and fault == "the loss is":
+        last = lambda theta, grad: theta * 1e200  # noqa: E731
+    model, history, steps = net(output="identity", dtype=dtype), History(), iter([lambda theta, grad: theta, last])
+    start = model.theta.copy()
+    with pytest.raises(Diverged, match=rf"diverged at update 2 \(epoch 1.00\): {fault}"):
+        fit(model, X, own(lambda theta, grad: next(steps)(theta, grad)), batch_size=25, progress=False, history=history)
+    np.testing.assert_array_equal(model.theta, start)
+    assert len(history) == 2
+
+
+def test_a_run_that_ends_has_a_finite_loss(X):
+    """Whatever the rate and the number of updates, training ends with a finite loss, or says that it diverged."""
+    for rate in (1e-2, 1e0, 1e3, 1e10, 1e38):
+        for updates in (1, 2, 3, 7):
+            model = net(output="identity", dtype="float32")
+            try:
+                fit(model, X[: 10 * updates], SGD(rate), batch_size=10, progress=False)
+            except Diverged:
+                pass
+            with np.errstate(over="ignore", invalid="ignore"):
+                assert np.isfinite(model.theta).all() and math.isfinite(model.loss(X[-10:])), (rate, updates)
+
+
+def test_the_test_loss_is_judged(X, monkeypatch):
+    model = net()
+    monkeypatch.setattr(model, "reconstruction_error", lambda images: math.nan)
+    with pytest.raises(Diverged, match="the test loss is nan"):
+        fit(model, X, SGD(), epochs=3, X_test=X, progress=False, batch_size=50)
+
+
+def test_the_rate_is_not_blamed_for_what_it_did_not_do(X):
+    cases = []
+    broken = net()
+    broken.layers[0].W[0, 0] = np.nan
+    cases.append((broken, X, Adam(), "cannot start: the parameters are not finite before the first update; make"))
+    large = net(output="identity")
+    large.theta *= 1e300
+    cases.append(
+        (large, X, Adam(), "cannot start: the loss is (inf|nan) before the first update; parameters or images")
+    )
+    sick = Adam()
+    sick.step(net().theta, net().theta)
+    sick.moments["second"][3] = np.inf
+    cases.append((net(), X, sick, r"cannot start: the optimizer's state is not finite .* call its reset\(\) first"))
+    dead = net()
+    dead.theta[:] = 0  # relu units at 0 have gradient 0
+    cases.append((dead, X, Adam(epsilon=0.0), "its epsilon is 0, and divides 0 by 0"))
+    for model, images, optimizer, sentence in cases:
+        with np.errstate(invalid="ignore"), pytest.raises(Diverged, match=sentence) as caught:
+            fit(model, images, optimizer, epochs=2, progress=False, batch_size=10)
+        assert "rate" not in str(caught.value)
+    images = X.copy()
+    with pytest.raises(Diverged, match="the images were changed meanwhile, and are not finite"):
+        for _ in train(net(), images, Adam(), epochs=2, batch_size=10):
+            images[:] = np.nan
+
+
+def test_a_state_that_overflows_is_noticed(X):
+    """An infinite second moment stops its weight for ever, with a finite loss: looked for every 100 updates."""
+    model, optimizer = net(dtype="float32"), Adam()
+    with pytest.raises(Diverged, match=r"update 101 .*: the optimizer's state is not finite"):
+        for progress in train(model, X, optimizer, epochs=50, batch_size=10):
+            if progress.update == 60:
+                optimizer.moments["second"][0] = np.inf
+    assert optimizer.updates == 0 and np.all(optimizer.moments.get("second", 0) == 0)
+
+
+def test_jupyter_shows_one_sentence():
+    for kind in (Diverged, Interrupted):
+        assert kind("what happened")._render_traceback_() == [f"{kind.__name__}: what happened"]
 
 
 def test_learning_rate_set_while_training_counts_from_the_next_update(X):
@@ -165,11 +323,39 @@ def test_history_per_epoch(X):
         (dict(batch_size=51), "batch_size is 51: expected a whole number from 1 to 50, the number of images"),
         (dict(batch_size=0), "batch_size is 0"),
         (dict(epochs=1.5), "epochs is 1.5: expected a whole number of at least 1"),
+        (dict(epochs=math.nan), "epochs is nan"),
+        (dict(epochs=math.inf), "epochs is inf"),
+        (dict(epochs=True), "epochs is True"),
+        (dict(epochs=None), "epochs is None"),
+        (dict(batch_size="10"), "batch_size is '10'"),
+        (dict(seed=-1), "seed is -1: expected a whole number >= 0"),
+        (dict(seed="zero"), "seed is 'zero'"),
+        (dict(seed=1.5), "seed is 1.5"),
+        (dict(X_test=np.ones((3, 5))), r"has shape \(3, 5\)"),
+        (dict(optimizer=SGD), "expected an object with step"),
+        (dict(optimizer="Adam"), "optimizer is 'Adam': expected an object with step"),
+        (dict(history=[]), r"history is \[\]: expected a History"),
+        (dict(model=net(dtype="complex128")), "the model is complex128: expected float32 or float64"),
     ],
 )
 def test_bad_arguments_are_named_at_the_call(X, arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
-        train(net(), X, SGD(), **arguments)
+        train(**dict(model=net(), X=X, optimizer=SGD(), batch_size=10) | arguments)
+
+
+@pytest.mark.parametrize("size", [0, -3, 51, 7.5, math.nan, None, "10", True, np.array([10])])
+def test_a_schedule_of_batch_sizes_is_held_to_whole_numbers(X, size):
+    model = net()
+    theta = model.theta.copy()
+    with pytest.raises(ValueError, match=r"batch_size is .*: expected a whole number from 1 to 50"):
+        fit(model, X, SGD(), batch_size=lambda update: size, progress=False)
+    np.testing.assert_array_equal(model.theta, theta)
+
+
+@pytest.mark.parametrize("rate", [math.nan, -1.0, None, np.array([0.1, 0.2])])
+def test_a_schedule_of_rates_is_held_to_numbers(X, rate):
+    with pytest.raises(ValueError, match=r"learning rate of schedule\(0\) is .*: expected a finite number >= 0"):
+        fit(net(), X, Adam(lambda update: rate), progress=False, batch_size=10)
 
 
 def test_the_progress_bar_goes_to_the_end(X, capsys):

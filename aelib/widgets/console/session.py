@@ -39,15 +39,8 @@ class Measurement(NamedTuple):
 
 
 def change(optimizer, **values):
-    """Set attributes of an optimizer between two updates, such as ``learning_rate`` or ``beta1``.
-
-    Running averages are kept: Adam and RMSprop store them without the factor (1 - beta), so a new beta rescales
-    what is stored. The bias correction of Adam goes on with the new betas.
-    """
+    """Set attributes of an optimizer between two updates, such as ``learning_rate`` or ``beta1``."""
     for name, value in values.items():
-        moment = optimizer.moments.get({"beta1": "first", "beta2": "second", "decay": "square"}.get(name))
-        if moment is not None:
-            moment *= (1 - getattr(optimizer, name)) / (1 - value)
         setattr(optimizer, name, value)
 
 
@@ -58,9 +51,8 @@ class _Watched:
         self.optimizer, self.norms = optimizer, {}
         self.blocks = [slice(layer.W_slice.start, layer.b_slice.stop) for layer in model.layers]
 
-    @property
-    def rate(self):
-        return self.optimizer.rate
+    def __getattr__(self, name):
+        return getattr(self.optimizer, name)
 
     def step(self, theta, grad):
         if self.optimizer.updates % _NORMS_EVERY == 0:
