@@ -1,0 +1,373 @@
+"""Files that are written whole, and files that are damaged or hostile."""
+
+import io
+import json
+import os
+import stat
+import struct
+import subprocess
+import sys
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from aelib.atomic import TEMPORARY, remove_leftovers
+from aelib.files import load_json, load_npz, save_npz, save_text
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="modes, locks and pipes are POSIX's")
+MB = 2**20
+
+
+def packed(**arrays):
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def refused(path, kind=ValueError, load=lambda path: load_npz(path, [])):
+    """Check that a file is refused in one sentence with its path, and in little memory; return the sentence."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(kind) as caught:
+            load(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    sentence = str(caught.value)
+    assert str(path) in sentence and "\n" not in sentence and len(sentence) < 400 + len(str(path)), sentence
+    assert caught.type is kind and peak < 100 * MB, f"{peak / MB:.0f} MB"
+    return sentence
+
+
+# -- writing ---------------------------------------------------------------------------------------------------
+
+names = st.text("abcXYZ019_-. é", min_size=1, max_size=8).filter(lambda name: name not in ("path", "file"))
+plain = st.sampled_from(["?", "i1", "u2", ">i4", "f4", ">f8", "c8", "c16", "U3"]).map(np.dtype)
+
+
+@given(st.dictionaries(names, hnp.arrays(plain, hnp.array_shapes(min_dims=0, min_side=0)), max_size=4))
+@settings(max_examples=50, deadline=None)
+def test_what_is_saved_is_loaded(tmp_path_factory, arrays):
+    path = tmp_path_factory.mktemp("npz") / "arrays"
+    save_npz(path, **arrays)
+    found = load_npz(path, arrays)
+    assert list(found) == list(arrays)
+    for name, array in arrays.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_orders_and_well_packed_arrays_come_back(tmp_path, rng):
+    path = tmp_path / "arrays.npz"
+    columns, zeros = np.asfortranarray(rng.random((3, 4))), np.zeros(5_000_000)  # 40 MB pack to 40 kB, as a bomb does
+    save_npz(path, columns=columns, zeros=zeros)
+    found = load_npz(path, ["columns", "zeros"])
+    np.testing.assert_array_equal(found["columns"], columns)
+    assert found["columns"].flags.f_contiguous and found["columns"].flags.writeable
+    np.testing.assert_array_equal(found["zeros"], zeros)
+
+
+@pytest.mark.parametrize("array", [[{}], np.zeros(1, "M8[D]"), np.zeros(2, [("a", "f4")]), np.array([b"x"])])
+def test_what_could_not_be_loaded_is_not_saved(array, tmp_path):
+    with pytest.raises(ValueError, match=r"theta has dtype .*: expected numbers or strings"):
+        save_npz(tmp_path / "a.npz", theta=array)
+    assert not list(tmp_path.iterdir())
+
+
+@POSIX
+def test_a_file_keeps_its_mode_and_a_link_its_place(tmp_path):
+    (tmp_path / "there").mkdir()
+    target, link = tmp_path / "there" / "a.json", tmp_path / "link.json"
+    link.symlink_to(target)
+    old = os.umask(0o027)
+    try:
+        save_text(link, "1")  # the link pointed nowhere
+        assert stat.S_IMODE(target.stat().st_mode) == 0o640
+        target.chmod(0o606)
+        save_text(link, "2")
+    finally:
+        os.umask(old)
+    assert link.is_symlink() and target.read_text() == "2" and stat.S_IMODE(target.stat().st_mode) == 0o606
+    assert {path.name for path in tmp_path.rglob("*")} == {"there", "a.json", "link.json"}
+
+
+def test_places_that_are_none(tmp_path):
+    with pytest.raises(ValueError, match="is a folder or a device"):
+        save_text(tmp_path, "")
+    with pytest.raises(FileNotFoundError, match=r"a\.json is not saved: there is no folder .*nowhere"):
+        save_text(tmp_path / "nowhere" / "a.json", "")
+    assert not list(tmp_path.iterdir())
+
+
+@POSIX
+def test_nobody_can_plant_a_link_and_nobody_is_waited_for(tmp_path, monkeypatch):
+    """The name of a temporary file is random; were it known, what stands there would neither be followed nor harmed."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    tokens = iter(["planted", "pipe", "free"])
+    monkeypatch.setattr("secrets.token_hex", lambda n: next(tokens))
+    (tmp_path / TEMPORARY.replace("*", "planted")).symlink_to(victim)
+    with pytest.raises(FileExistsError, match=r"a\.json is not saved"):
+        save_text(tmp_path / "a.json", "new")
+    assert victim.read_text() == "mine"
+    os.mkfifo(tmp_path / TEMPORARY.replace("*", "pipe"))
+    monkeypatch.undo()
+    save_text(tmp_path / "a.json", "new")
+    assert (tmp_path / "a.json").read_text() == "new" and victim.read_text() == "mine"
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from aelib.atomic import save
+
+def write(file):
+    file.write(b"half")
+    file.flush()
+    print("writing", flush=True)
+    sys.stdin.readline()
+    file.write(b" whole")
+
+save(Path(sys.argv[1]), write)
+print("done", flush=True)
+"""
+
+
+@POSIX
+def test_leftovers_of_the_dead_go_and_files_of_the_living_stay(tmp_path):
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, tmp_path / name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for name in ("living", "dead")
+    ]
+    living, dead = writers
+    for process in writers:
+        assert process.stdout.readline() == "writing\n"
+    dead.kill()
+    dead.communicate()
+    assert len(list(tmp_path.glob(TEMPORARY))) == 2
+    save_text(tmp_path / "other", "of a third process")
+    assert len(list(tmp_path.glob(TEMPORARY))) == 1
+    remove_leftovers(tmp_path)
+    assert living.communicate("\n")[0] == "done\n" and living.returncode == 0
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "living": "half whole",
+        "other": "of a third process",
+    }
+
+
+def test_leftovers_where_there_are_no_locks_go_after_an_hour(tmp_path, monkeypatch):
+    monkeypatch.setattr("aelib.atomic.fcntl", None)
+    old, new = (tmp_path / TEMPORARY.replace("*", name) for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    save_text(tmp_path / "a.json", "[]")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [new.name, "a.json"]
+
+
+# -- damaged and hostile .npz ----------------------------------------------------------------------------------
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_damaged_npz_is_read_or_refused(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "damaged.npz"
+    whole = bytearray(packed(theta=np.arange(7.0), config=np.array("text")))
+    for _ in range(data.draw(st.integers(1, 3))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(whole[: data.draw(st.integers(len(whole) - 40, len(whole)))])
+    try:
+        assert set(load_npz(path, ["theta"])) >= {"theta"}
+    except ValueError as error:
+        assert str(path) in str(error) and "\n" not in str(error)
+
+
+def test_every_inverted_byte_and_every_cut(tmp_path):
+    path, whole = tmp_path / "a.npz", packed(theta=np.arange(7.0, dtype="f4"))
+    for i in range(len(whole)):
+        path.write_bytes(whole[:i] + bytes([255 - whole[i]]) + whole[i + 1 :])
+        try:
+            np.testing.assert_array_equal(load_npz(path, ["theta"])["theta"], np.arange(7.0))  # a date, say
+        except ValueError as error:
+            assert str(path) in str(error)
+        path.write_bytes(whole[:i])
+        with pytest.raises(ValueError, match=r"a\.npz is not a readable \.npz file"):
+            load_npz(path, [])
+
+
+def npy(shape, dtype="<f4", data=b"", header=None):
+    """Return the bytes of a .npy file whose header says what it likes."""
+    header = header or f"{{'descr': {dtype!r}, 'fortran_order': False, 'shape': {shape}, }}\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data
+
+
+def zipped(path, *members, method=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in members:
+            archive.writestr(name, data)
+
+
+MEMBERS = {
+    "2^40 numbers": npy((2**40,)),
+    "2^80 numbers": npy((2**40, 2**40)),
+    "no numbers, of 2^62 each": npy((0, 2**62, 2**62)),
+    "a negative shape": npy((-1,)),
+    "too few": npy((3,), data=bytes(8)),
+    "too many": npy((1,), data=bytes(8)),
+    "65 dimensions": npy((1,) * 65, data=bytes(4)),
+    "objects": npy((1,), "|O", b"\x80\x04N."),
+    "dates": npy((1,), "<M8[D]", bytes(8)),
+    "records": npy((1,), None, bytes(4), "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }\n"),
+    "half a complex": npy((1,), "<c4", bytes(4)),
+    "no dtype": npy((1,), "(2,", bytes(4)),
+    "a truth value of 2": npy((1,), "|b1", b"\2"),
+    "no character": npy((), "<U1", b"\0\0\x11\0"),
+    "half a character": npy((), "<U1", b"\0\xd8\0\0"),
+    "a nested header": npy((1,), header="[" * 5000),
+    "a pickle": b"\x80\x04cos\nsystem\n.",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("member", MEMBERS.values(), ids=MEMBERS)
+def test_members_that_are_no_plain_arrays(member, tmp_path):
+    zipped(tmp_path / "a.npz", ("theta.npy", member))
+    assert "is not a readable .npz file" in refused(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_other_methods_of_packing(method, tmp_path):
+    zipped(tmp_path / "a.npz", ("theta.npy", npy((1,), data=bytes(4))), method=method)
+    assert "another method" in refused(tmp_path / "a.npz")
+
+
+def test_other_files_than_npz(tmp_path):
+    path = tmp_path / "a.npz"
+    np.save(tmp_path / "a.npy", np.arange(5.0))
+    refused(tmp_path / "a.npy")
+    zipped(path, ("a.npy", npy((), data=bytes(4))), ("b.npy", npy((), data=bytes(4))))
+    path.write_bytes(path.read_bytes().replace(b"b.npy", b"a.npy"))
+    assert "two members have one name" in refused(path)
+    zipped(path, ("theta.txt", b"1 2 3"))
+    assert "no .npy file" in refused(path)
+    whole = bytearray(packed(theta=np.arange(3.0)))
+    whole[whole.index(b"PK\1\2") + 8] |= 1  # encrypted
+    path.write_bytes(whole)
+    assert "a member is encrypted" in refused(path)
+
+
+def bomb(path, size):
+    """Write a .npz whose one member unpacks to ``size`` bytes: a right header and checksum, and zeros."""
+    chunk = bytes(2**24)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("theta.npy", "w") as member:
+        member.write(npy((size // 4,)))
+        for _ in range(size // len(chunk)):
+            member.write(chunk)
+
+
+def test_small_files_that_hold_much(tmp_path):
+    bomb(tmp_path / "a.npz", 2**28)
+    assert os.path.getsize(tmp_path / "a.npz") < 2**19
+    assert "more than numbers pack to" in refused(tmp_path / "a.npz")
+    whole = bytearray((tmp_path / "a.npz").read_bytes())
+    at = whole.index(b"PK\1\2") + 24  # the size in the list of members: let it lie
+    whole[at : at + 4] = struct.pack("<I", 1000)
+    (tmp_path / "b.npz").write_bytes(whole)
+    refused(tmp_path / "b.npz")
+
+
+def test_too_many_members_and_too_long_names(tmp_path):
+    path = tmp_path / "a.npz"
+    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", 20, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)
+    for directory in ((entry + b"x") * 100_000, b""):
+        end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 65535, 65535, len(directory) or 2**31, 0, 0)
+        path.write_bytes(directory + end)
+        assert "too many members" in refused(path)
+    zipped(path, ("x" * 60_000 + ".npy", npy((2,))))
+    refused(path)
+
+
+# -- JSON, and what opens every file ---------------------------------------------------------------------------
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(), st.lists, max_leaves=8
+    )
+)
+@settings(max_examples=50, deadline=None)
+def test_json_comes_back(tmp_path_factory, value):
+    path = tmp_path_factory.getbasetemp() / "a.json"
+    save_text(path, json.dumps(value))
+    assert load_json(path) == value
+
+
+@given(st.binary(max_size=60) | st.text('{}[]",:019.eE-+ntrueINfialsy\\', max_size=40).map(str.encode))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_json_or_refused(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "b.json"
+    path.write_bytes(data)
+    try:
+        load_json(path)
+    except ValueError as error:
+        assert str(path) in str(error) and "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[",
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        "NaN",
+        "[Infinity]",
+        "9" * 5000,
+        '"\\ud8',
+        "\0",
+        "[]," * 2**20,
+        "\ufeff",
+    ],
+    ids=range(11),
+)
+def test_no_json(text, tmp_path):
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    refused(tmp_path / "a.json", load=load_json)
+
+
+@pytest.mark.parametrize("load", [load_json, lambda path: load_npz(path, [])])
+def test_what_cannot_be_opened(load, tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"")
+    assert "there is no such file" in refused(tmp_path / "b", FileNotFoundError, load)
+    assert "there is no such file" in refused(path / "b", FileNotFoundError, load)
+    assert "is a folder: expected a file" in refused(tmp_path, load=load)
+    refused(path, load=load)
+    with pytest.raises(ValueError, match="cannot be the name of a file"):
+        load("a\0b")
+
+
+@POSIX
+@pytest.mark.parametrize("load", [load_json, lambda path: load_npz(path, [])])
+def test_what_posix_cannot_open(load, tmp_path, monkeypatch):
+    loop, pipe = tmp_path / "loop", tmp_path / "pipe"
+    loop.symlink_to(loop)
+    assert "cannot be read" in refused(loop, load=load)
+    os.mkfifo(pipe)
+    assert "expected a file" in refused(pipe, load=load)
+    assert "cannot be read" in refused(tmp_path / ("x" * 300), load=load)
+    pipe.with_name("a").write_bytes(b"")
+    monkeypatch.setattr("builtins.open", forbidden)
+    assert "may not be read" in refused(pipe.with_name("a"), PermissionError, load)
+
+
+def forbidden(*args, **kwargs):
+    """Stand in for ``open``: whoever runs the tests as root may read everything."""
+    raise PermissionError(13, "Permission denied")
