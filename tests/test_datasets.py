@@ -1,11 +1,14 @@
 import gzip
+import hashlib
+import os
 import shutil
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -85,25 +88,203 @@ def test_a_changed_file_fails_its_checksum(tmp_path):
         load_mnist(tmp_path)
 
 
+def unpacked(path):
+    return gzip.decompress(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        lambda path: path.rename(path.with_suffix("")),  # packed, and not called so
+        lambda path: path.write_bytes(unpacked(path)),  # unpacked, and called packed
+        lambda path: (path.with_suffix("").write_bytes(unpacked(path)), path.unlink()),
+        lambda path: path.rename(path.with_name(path.name.replace("-idx", ".idx"))),
+        lambda path: (path.with_name(path.stem.replace("-idx", ".idx")).write_bytes(unpacked(path)), path.unlink()),
+        lambda path: path.rename(path.with_name(path.name.upper())),
+        lambda path: path.write_bytes(
+            gzip.compress(unpacked(path)[:9]) + gzip.compress(unpacked(path)[9:]) + bytes(99)
+        ),
+    ],
+    ids=["no .gz", "unpacked .gz", "unpacked", "dot", "dot, unpacked", "upper case", "two members, and padding"],
+)
+def test_files_are_found_and_read_as_people_have_them(folder, variant):
+    before = load_mnist(folder).fingerprint
+    for path in list(folder.iterdir()):
+        variant(path)
+    assert load_mnist(folder).fingerprint == before
+
+
+def sums(folder, form="{digest}  {name}\n", names=str, content=Path.read_bytes):
+    """Return the text of a list of checksums of the four files."""
+    lines = ""
+    for path in sorted(folder.glob("*ubyte*")):
+        lines += form.format(digest=hashlib.sha256(content(path)).hexdigest(), name=names(path.name))
+    return lines
+
+
+LISTS = {
+    "GNU": lambda f: sums(f),
+    "./*": lambda f: sums(f, "{digest}  ./{name}\n"),
+    "binary": lambda f: sums(f, "{digest} *{name}\n"),
+    "a folder's": lambda f: sums(f, "{digest}  data/raw/{name}\n"),
+    "Windows": lambda f: sums(f, "{digest} *.\\{name}\r\n"),
+    "BSD": lambda f: sums(f, "SHA256 ({name}) = {digest}\n"),
+    "OpenSSL": lambda f: sums(f, "SHA2-256({name})= {digest}\n"),
+    "upper case": lambda f: sums(f).upper(),
+    "comments": lambda f: "# MNIST\n\n" + sums(f, "{digest}\t{name}\n\n; and so on\n"),
+    "BOM": lambda f: "\ufeff" + sums(f),
+    "UTF-16": lambda f: ("\ufeff" + sums(f)).encode("utf-16-le"),
+    "UTF-16, big-endian": lambda f: ("\ufeff" + sums(f)).encode("utf-16-be"),
+    "Get-FileHash": lambda f: (
+        "\nAlgorithm       Hash      Path\n---------       ----      ----\n"
+        + sums(f, "SHA256          {digest}       C:\\data\\{name}\n").upper()
+    ),
+    "what is packed": lambda f: sums(f, names=lambda name: name.removesuffix(".gz"), content=unpacked),
+    "other spelling": lambda f: sums(f, names=lambda name: name.replace("-idx", ".idx")),
+    "old and new": lambda f: sums(f, content=lambda path: b"an older file") + sums(f),
+}
+
+
+@pytest.mark.parametrize("text", LISTS.values(), ids=LISTS)
+def test_every_form_of_checksums_is_compared(folder, text):
+    text = text(folder)
+    (folder / "SHA256SUMS").write_bytes(text if isinstance(text, bytes) else text.encode())
+    before = load_mnist(folder)
+    for path in sorted(folder.glob("*ubyte.gz")):
+        whole = path.read_bytes()
+        path.write_bytes(gzip.compress(unpacked(path)[:-1] + b"\7"))  # the last pixel, or the last label
+        with pytest.raises(ValueError, match=f"{path.name} does not match its checksum in SHA256SUMS"):
+            load_mnist(folder)
+        path.write_bytes(whole)
+    assert load_mnist(folder).fingerprint == before.fingerprint
+
+
+def test_unpacked_files_are_compared_with_the_checksums_of_unpacked_ones(folder):
+    (folder / "SHA256SUMS").write_text(sums(folder))
+    for path in folder.glob("*.gz"):
+        path.with_suffix("").write_bytes(unpacked(path))
+        path.unlink()
+    with pytest.raises(ValueError, match=r"does not match .* perhaps packed otherwise"):
+        load_mnist(folder)
+    (folder / "SHA256SUMS").write_text((folder / "SHA256SUMS").read_text() + sums(folder))
+    assert len(load_mnist(folder).train_images) == 6
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (lambda text: text.replace(b"t10k-labels", b"other"), r"SHA256SUMS does not list t10k-labels.*: add its"),
+        (lambda text: b"", "SHA256SUMS does not list"),
+        (
+            lambda text: text + b"d41d8cd98f00b204e9800998ecf8427e  a.txt\n",
+            r"SHA256SUMS, line 5: 'd41d8.* is no SHA-256",
+        ),
+        (lambda text: text + b"to be done\n", "SHA256SUMS, line 5: 'to be done' is no SHA-256 digest with a name"),
+        (lambda text: text + b"x" * 5000, r"line 5: 'xxx.*\.\.\. is no SHA-256 digest"),
+        (lambda text: b"\xff\xfe\0", "SHA256SUMS is no text"),
+        (lambda text: b"\x89PNG\r\n\x1a\n\0\0", "SHA256SUMS is no text"),
+        (lambda text: bytes(100), "SHA256SUMS, line 1"),
+    ],
+)
+def test_lists_that_do_not_list(folder, edit, sentence):
+    path = folder / "SHA256SUMS"
+    path.write_bytes(edit(sums(folder).encode()))
+    assert str(path) in refused(folder, sentence)
+
+
+def refused(folder, sentence, kind=ValueError):
+    """Check that a folder is refused in one sentence, in little memory; return the sentence."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(kind, match=sentence) as caught:
+            load_mnist(folder)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    text = str(caught.value)
+    assert "\n" not in text and len(text) < 500 and caught.type is kind and peak < 100 * 2**20, (text, peak)
+    return text
+
+
+def zeros(path, header, size):
+    """Write a .gz file of a header and ``size`` zeros, a thousand times smaller than what it holds."""
+    with gzip.open(path, "wb") as file:
+        file.write(header)
+        for _ in range(size // 2**24):
+            file.write(bytes(2**24))
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (lambda p: p.unlink(), "train-labels.* is missing: expected the four MNIST files there"),
         (lambda p: p.write_bytes(p.read_bytes()[:-10]), "is not a whole gzip file"),
-        (lambda p: p.write_bytes(b""), "no IDX file|is not a whole gzip file"),
+        (lambda p: p.write_bytes(b""), "is not a whole gzip file"),
         (lambda p: p.write_bytes(b"<html>not found</html>"), "is not a whole gzip file"),
         (lambda p: p.write_bytes(p.read_bytes()[:-8] + b"\0" * 8), "is not a whole gzip file"),
+        (lambda p: p.write_bytes(gzip.compress(idx(np.zeros(6))) + b"more"), "is not a whole gzip file"),
+        (lambda p: p.write_bytes(gzip.compress(b"") * 10_000), "is no IDX file of unsigned bytes"),
         (lambda p: p.write_bytes(gzip.compress(b"hello, world")), "is no IDX file of unsigned bytes"),
         (lambda p: p.write_bytes(gzip.compress(idx(np.zeros(6))[:-1])), "truncated or damaged"),
+        (lambda p: p.write_bytes(idx(np.zeros(6))[:-1]), "truncated or damaged"),
+        (lambda p: p.write_bytes(idx(np.zeros(6)) + b"\0"), r"has more than the 14 bytes"),
+        (lambda p: p.write_bytes(gzip.compress(idx(np.zeros(6)) + bytes(99))), r"has more than the 14 bytes"),
         (lambda p: write(p, np.zeros((6, 1))), r"holds an array of shape \(6, 1\): expected 1 dimensions"),
-        (lambda p: write(p, np.zeros(7)), "the train files do not fit"),
+        (lambda p: p.write_bytes(b"\0\0\x08\xff" + bytes(1020)), "claims 255 dimensions: expected at most 64"),
+        (lambda p: p.write_bytes(b"\0\0\x08\x40" + bytes(256)), "holds an array of 64 dimensions: expected 1"),
+        (lambda p: p.write_bytes(b"\0\0\x08\3" + b"\xff" * 5), "claims 3 dimensions"),
+        (lambda p: write(p, np.zeros(0)), r"is empty: it has shape \(0,\)"),
+        (lambda p: p.write_bytes(b"\0\0\x08\1\xff\xff\xff\xff"), "has 8 bytes: expected 4294967303"),
+        (lambda p: p.write_bytes(gzip.compress(b"\0\0\x08\1\xff\xff\xff\xff")), "too few for the 4294967303 that"),
+        (lambda p: zeros(p, idx(np.zeros(6)), 2**28), "has more than the 14 bytes"),
+        (lambda p: zeros(p, b"\0\0\x08\1\x10\0\0\0", 2**28), "too few for the 268435464 that its header claims"),
+        (lambda p: zeros(p, b"", 2**28), "is no IDX file"),
+        (lambda p: p.write_bytes(b"\0\0\x0c\1\0\0\0\6" + bytes(24)), "is an IDX file of integers: expected unsigned"),
     ],
 )
-def test_bad_files_give_one_clear_sentence(folder, damage, sentence):
-    damage(folder / "train-labels-idx1-ubyte.gz")
-    with pytest.raises((ValueError, FileNotFoundError), match=sentence) as caught:
-        load_mnist(folder)
-    assert "\n" not in str(caught.value)
+def test_damaged_and_hostile_files_are_one_sentence_and_little_memory(folder, damage, sentence):
+    path = folder / "train-labels-idx1-ubyte.gz"
+    damage(path)
+    assert str(path) in refused(folder, sentence)
+
+
+def test_files_that_do_not_fit_one_another(folder, rng):
+    write(folder / "train-labels-idx1-ubyte.gz", np.zeros(7))
+    refused(folder, r"the train files do not fit: .*train-images.* has shape \(6, 4, 5\), expected \(7, any, any\)")
+    write(folder / "train-labels-idx1-ubyte.gz", np.zeros(6))
+    write(folder / "t10k-images-idx3-ubyte.gz", rng.integers(0, 256, (3, 5, 4)))
+    refused(folder, r"the test files do not fit: .*t10k-images.* has shape \(3, 5, 4\), expected \(3, 4, 5\)")
+
+
+def test_places_without_data(folder, tmp_path, monkeypatch):
+    path = folder / "train-labels-idx1-ubyte.gz"
+    path.unlink()
+    refused(folder, "train-labels.* is missing: expected the four MNIST files there", FileNotFoundError)
+    path.mkdir()
+    refused(folder, "train-labels.* is a folder: expected a file")
+    monkeypatch.setattr("aelib.datasets.DATA", tmp_path / "site-packages" / "data")  # a wheel brings no data
+    monkeypatch.delenv("AELIB_DATA", raising=False)
+    for place in (None, folder / "nowhere", folder / "t10k-labels-idx1-ubyte.gz"):
+        sentence = refused(place, "there is no folder .*: put the four MNIST files into one", FileNotFoundError)
+        assert "load_mnist(path)" in sentence and "AELIB_DATA" in sentence
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+@pytest.mark.parametrize("name", ["t10k-labels-idx1-ubyte.gz", "SHA256SUMS"])
+def test_loops_of_links(folder, name):
+    path = folder / name
+    path.unlink(missing_ok=True)
+    path.symlink_to(path)
+    refused(folder, f"{name} cannot be read")
+
+
+def test_files_that_may_not_be_read(folder, monkeypatch):
+    def forbidden(*args, **kwargs):  # whoever runs the tests as root may read everything
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", forbidden)
+    refused(folder, "train-labels.* may not be read: you lack the right to", PermissionError)
+    monkeypatch.setattr("os.listdir", forbidden)
+    refused(folder, f"^{folder} may not be read", PermissionError)
 
 
 @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=4, min_side=0)))
@@ -111,10 +292,30 @@ def test_parse_idx_reads_back_what_was_written(array):
     np.testing.assert_array_equal(parse_idx(idx(array)), array)
 
 
-@given(st.binary(max_size=40))
+@given(st.binary(max_size=40) | st.binary(max_size=260).map(lambda tail: b"\0\0\x08" + tail))
 def test_parse_idx_reads_or_refuses_any_bytes(data):
     try:
         array = parse_idx(data)
     except ValueError:
         return
     assert idx(array)[4 + 4 * array.ndim :] == data[4 + 4 * array.ndim :]
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_damaged_folders_are_read_or_refused(tmp_path_factory, data):
+    """Bytes of one file, packed or not, are changed, and its end may be lost."""
+    folder = tmp_path_factory.getbasetemp() / "damaged"
+    folder.mkdir(exist_ok=True)
+    for part, n in (("train", 3), ("t10k", 2)):
+        write(folder / f"{part}-images-idx3-ubyte.gz", np.arange(n * 4).reshape(n, 2, 2))
+        write(folder / f"{part}-labels-idx1-ubyte.gz", np.arange(n))
+    path = data.draw(st.sampled_from(sorted(folder.iterdir())))
+    whole = bytearray(path.read_bytes() if data.draw(st.booleans()) else unpacked(path))
+    for _ in range(data.draw(st.integers(0, 3))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(whole[: len(whole) - data.draw(st.integers(0, 3))])
+    try:
+        assert load_mnist(folder).train_images.shape == (3, 4)
+    except ValueError as error:
+        assert str(folder) in str(error) and "\n" not in str(error)
