@@ -1,15 +1,14 @@
 """The fully connected autoencoder: parameters, loss, gradient, curvature products, files."""
 
-import json
 import math
 
 import numpy as np
 
 from aelib import passes
 from aelib.activations import activation
-from aelib.files import load_npz, save_npz
 from aelib.layers import dense_layers, initialiser, n_params
 from aelib.linearization import Linearization
+from aelib.modelfile import read_model, write_model
 
 _DTYPES = ("float32", "float64", "complex64", "complex128")
 _BLOCK = 1000  # images evaluated at a time, so that activations stay in cache and memory stays small
@@ -297,8 +296,12 @@ class Autoencoder:
     # -- files -------------------------------------------------------------------------------------------------
 
     def save(self, path):
-        """Write the model to ``path`` (.npz), atomically: the arguments it was made with, and theta."""
-        save_npz(path, theta=self.theta, config=np.array(json.dumps(self.config)))
+        """Write the model to ``path`` (.npz), atomically: the arguments it was made with, and theta.
+
+        Raises:
+            ValueError: theta is not finite; such a file would not be loaded.
+        """
+        write_model(path, dict(self.config, dtype=self.dtype.name), self.theta)
 
     @classmethod
     def load(cls, path):
@@ -306,15 +309,10 @@ class Autoencoder:
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: the file is damaged, or no aelib model.
+            PermissionError: the file may not be read.
+            ValueError: the file is damaged, or no aelib model, or theta is not finite.
         """
-        arrays = load_npz(path, ["theta", "config"])
-        try:
-            model = cls(**json.loads(arrays["config"].item()))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{path} does not describe an aelib model ({error})") from error
-        model.theta = arrays["theta"]
-        return model
+        return read_model(path, cls)
 
     def __repr__(self):
         sizes = "-".join(map(str, self.config["sizes"]))

@@ -101,14 +101,11 @@ def short(error):
 def load_json(path):
     """Return what a JSON file of at most 2 MB holds; errors as in ``reading``, and ValueError where it is no JSON."""
     with opened(path) as file, reading(path):
-        data = file.read(_JSON + 1)
-    if len(data) > _JSON:
-        raise ValueError(f"{path} is too large for a JSON file of aelib: expected at most {_JSON} bytes")
-    return parse_json(data, path)
+        return parse_json(file.read(_JSON + 1), path)
 
 
 def parse_json(data, name):
-    """Return what JSON text, str or UTF-8 bytes, holds. NaN and Infinity are none.
+    """Return what JSON text, str or UTF-8 bytes, of at most 2 MB holds. NaN and Infinity are none.
 
     Raises:
         ValueError: it is no JSON; the sentence begins with ``name``.
@@ -117,6 +114,8 @@ def parse_json(data, name):
     def refuse(constant):
         raise ValueError(f"{constant} is no number of JSON")
 
+    if len(data) > _JSON:
+        raise ValueError(f"{name} is too large for JSON of aelib: expected at most {_JSON} bytes")
     try:
         text = data if isinstance(data, str) else data.decode("utf-8-sig")
         return json.loads(text, parse_constant=refuse)
