@@ -136,7 +136,7 @@ class LeakyReLU(Activation):
         """Return u where u > 0, ``slope`` u elsewhere."""
         if np.iscomplexobj(u):
             return np.multiply(u, self.dg(u), out=out)
-        return np.maximum(np.multiply(u, self.slope, out=out), u, out=out)
+        return np.maximum(u, np.multiply(u, self.slope, out=out), out=out)
 
     def dg(self, u, z=None, out=None):
         """Return 1 where u > 0, ``slope`` elsewhere."""
@@ -179,7 +179,7 @@ class Softplus(Activation):
         positive = u.real > 0
         tail = np.where(positive, -u, u)
         least = -30 if u.real.dtype == np.float32 else -280
-        np.copyto(tail, least, where=tail.real < least)
+        tail = np.where(tail.real < least, least, tail)
         return np.add(np.log1p(np.exp(tail)), np.where(positive, u, 0), out=out)
 
     def dg(self, u, z=None, out=None):

@@ -1,0 +1,198 @@
+"""Automatic differentiation: dual arrays (forward mode), a tape (reverse mode), one table of local rules for both.
+
+A rule gives, for each argument of a function, the linear map from its change to the value's, and the map's transpose.
+
+    forward mode   tangent(z) = sum over the arguments a of map(tangent(a)), along with the value: ``Dual``
+    reverse mode   adjoint(a) = sum over the uses z of a of transpose(adjoint(z)), backwards: ``Node``, ``sweep``
+
+NumPy hands its functions over to the arrays it is given, so one code runs on arrays, Duals and Nodes. A Node may hold a
+Dual, a Dual may hold Nodes: both give H p. No rule conjugates: complex arrays pass. Wengert, 1964; Linnainmaa, 1970.
+"""
+
+import copy
+import functools
+import itertools
+import operator
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+
+def times(d, a):
+    """Return the rule of an entry-by-entry function with derivative d by a: a diagonal matrix, its own transpose."""
+    return lambda t: d * t, lambda v: unbroadcast(d * v, a)
+
+
+def unbroadcast(v, a):
+    """Return v summed over the axes along which a was broadcast: the transpose of that broadcast."""
+    new = v.ndim - np.ndim(a)
+    axes = tuple(k for k, length in enumerate(v.shape) if k < new or np.shape(a)[k - new] == 1 != length)
+    return np.reshape(np.sum(v, axis=axes), np.shape(a)) if axes else v
+
+
+def placed(key, z):
+    """Return the rule of an argument that becomes z[key]; reversed, it is the rule of taking z[key]."""
+    return lambda t: call(_put, t, key, z.shape), lambda v: v[key]
+
+
+def _put(a, key, shape):
+    z = np.zeros(shape, a.dtype)
+    z[key] = a
+    return z
+
+
+def _join(a, b):
+    return np.concatenate([a, b])
+
+
+def _matmul(z, a, b):
+    if np.ndim(a) != 2 or np.ndim(b) != 2:
+        raise ValueError(f"{np.shape(a)} @ {np.shape(b)}: expected two matrices (a dot product is the sum of a * b)")
+    return [(lambda t: t @ b, lambda v: v @ b.T), (lambda t: a @ t, lambda v: a.T @ v)]
+
+
+def _sum(z, a, axis=None, keepdims=False):
+    kept = np.sum(np.empty(a.shape, bool), axis, keepdims=True).shape
+    return [(lambda t: np.sum(t, axis, keepdims=keepdims), lambda v: np.broadcast_to(np.reshape(v, kept), a.shape))]
+
+
+RULES = {  # f: with z = f(a, b, ...), a pair (map, transpose) for each argument
+    np.add: lambda z, a, b: [times(1, a), times(1, b)],
+    np.subtract: lambda z, a, b: [times(1, a), times(-1, b)],
+    np.multiply: lambda z, a, b: [times(b, a), times(a, b)],
+    np.divide: lambda z, a, b: [times(1 / b, a), times(-z / b, b)],
+    np.negative: lambda z, a: [times(-1, a)],
+    np.positive: lambda z, a: [times(1, a)],
+    np.power: lambda z, a, b: [
+        times(b * a ** (b - 1), a),
+        (lambda t: z * np.log(a) * t, lambda v: unbroadcast(z * np.log(a) * v, b)),
+    ],
+    np.exp: lambda z, a: [times(z, a)],
+    np.log1p: lambda z, a: [times(1 / (1 + a), a)],
+    np.tanh: lambda z, a: [times(1 - z * z, a)],
+    np.real: lambda z, a: [times(1, a)],
+    np.maximum: lambda z, a, b: [times(a > b, a), times(np.logical_not(a > b), b)],  # where equal: b
+    np.where: lambda z, c, a, b: [times(0, c), times(c, a), times(np.logical_not(c), b)],
+    np.matmul: _matmul,
+    np.sum: _sum,
+    np.broadcast_to: lambda z, a, shape: [(lambda t: np.broadcast_to(t, shape), lambda v: unbroadcast(v, a))],
+    np.transpose: lambda z, a: [(np.transpose, np.transpose)],
+    np.reshape: lambda z, a, shape: [(lambda t: np.reshape(t, shape), lambda v: np.reshape(v, a.shape))],
+    operator.getitem: lambda z, a, key: [placed(key, a)[::-1]],
+    _put: lambda z, a, key, shape: [placed(key, z)],
+    _join: lambda z, a, b: [placed(slice(a.shape[0]), z), placed(slice(a.shape[0], None), z)],
+}
+CONSTANT = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, np.shape, np.ndim}
+CONSTANT |= {np.iscomplexobj, np.empty_like, np.zeros_like, np.ones_like}  # their derivative is 0, or they have none
+
+
+def call(f, *arguments, **options):
+    """Return f(*arguments, **options): an array, or a Dual or Node if an argument is one."""
+    kinds = {type(a) for a in arguments if isinstance(a, Traced)}
+    if f in CONSTANT or not (kinds or any(isinstance(a, Traced) for a in options.values())):
+        return f(*map(_value, arguments), **options)
+    if f not in RULES:
+        raise TypeError(f"no rule for {f.__name__}: expected a function in autodiff.RULES, where you may add it")
+    if len(kinds) != 1 or "out" in options:
+        raise TypeError(f"{f.__name__}: expected one kind, Dual or Node, by position, and no array changed in place")
+    return kinds.pop()._made(f, arguments, options)
+
+
+def _value(a):
+    return a.value if isinstance(a, Traced) else a
+
+
+def _maps(f, z, arguments, options):
+    maps = RULES[f](z, *map(_value, arguments), **options)
+    return [(a, *pair) for a, pair in zip(arguments, maps, strict=False) if isinstance(a, Traced)]
+
+
+class Traced(NDArrayOperatorsMixin):
+    """An array with a value, of which NumPy leaves every function to ``call``."""
+
+    def __init__(self, value):
+        if isinstance(value, type(self)) or isinstance(_value(value), Traced):
+            raise TypeError(f"{type(self).__name__} of {type(value).__name__}: expected at most one Dual and one Node")
+        self.value = value if isinstance(value, Traced) else np.asarray(value)
+
+    def __array_ufunc__(self, ufunc, method, *arguments, **options):
+        return call(ufunc if method == "__call__" else getattr(ufunc, method), *arguments, **options)
+
+    def __array_function__(self, f, types, arguments, options):
+        join = functools.partial(call, _join)
+        return functools.reduce(join, *arguments, **options) if f is np.concatenate else call(f, *arguments, **options)
+
+    def __array__(self, *arguments, **options):
+        raise TypeError(f"a {type(self).__name__} is no array of numbers: there it would lose its derivative")
+
+    def __getitem__(self, key):
+        if not all(isinstance(k, int | slice) for k in (key if isinstance(key, tuple) else (key,))):
+            raise TypeError(f"no entries {key!r} of a {type(self).__name__}: expected integers and slices")
+        return call(operator.getitem, self, key)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(repr(part) for part in list(vars(self).values())[:2])})"
+
+    shape, ndim, dtype = (property(operator.attrgetter(f"value.{name}")) for name in ("shape", "ndim", "dtype"))
+    T, real = (property(lambda self, f=f: f(self)) for f in (np.transpose, np.real))
+    sum = np.sum
+    reshape = functools.partialmethod(lambda self, *shape: np.reshape(self, shape))
+
+
+class Dual(Traced):
+    """value + e tangent, with e^2 = 0: a value and its derivative along one direction, of one shape."""
+
+    def __init__(self, value, tangent):
+        super().__init__(value)
+        self.tangent = tangent if isinstance(tangent, Traced) else np.asarray(tangent)
+        if self.tangent.shape != self.shape:
+            raise ValueError(f"tangent has shape {self.tangent.shape}: expected that of the value, {self.shape}")
+
+    @classmethod
+    def _made(cls, f, arguments, options):
+        z = call(f, *map(_value, arguments), **options)
+        tangent = functools.reduce(operator.add, [push(a.tangent) for a, push, _ in _maps(f, z, arguments, options)])
+        return cls(z, tangent if tangent.shape == z.shape else np.broadcast_to(tangent, z.shape))
+
+
+class Node(Traced):
+    """An array that remembers its function f and the arguments of f: copies, which no later change can reach."""
+
+    numbers, __hash__ = itertools.count(), object.__hash__
+
+    def __init__(self, value, f=None, arguments=(), options=None):
+        super().__init__(value if f else copy.deepcopy(value))
+        for part in vars(self.value).values() if isinstance(self.value, Dual) else [self.value]:
+            part.flags.writeable = False
+        self.f, self.arguments, self.options, self.number = f, arguments, options, next(self.numbers)
+
+    @classmethod
+    def _made(cls, f, arguments, options):
+        arguments = [a if isinstance(a, Node) else copy.deepcopy(a) for a in arguments]
+        return cls(call(f, *map(_value, arguments), **options), f, arguments, options)
+
+
+def tape(output):
+    """Return the nodes that output was made of, in the order in which they were made; output is the last."""
+    nodes, found = [output], {output}
+    for node in nodes:  # which grow on the way
+        new = {a for a in node.arguments if isinstance(a, Node)} - found
+        nodes += new
+        found |= new
+    return sorted(nodes, key=lambda node: node.number)
+
+
+def sweep(output, V=1.0):
+    """Return the adjoint of every node of the tape, {node: array of its shape}, from V, the adjoint of its output.
+
+    >>> x = Node(Dual(3.0, 1.0))  # the first derivative of x^2, and the second
+    >>> sweep(x * x)[x]
+    Dual(array(6.), array(2.))
+    """
+    if not isinstance(output, Node) or np.shape(V) != output.shape:
+        raise ValueError(f"{type(output).__name__}, V of shape {np.shape(V)}: expected a Node and its adjoint V")
+    adjoint = {output: np.asarray(V)}
+    for z in reversed(tape(output)):
+        for a, _, pull in _maps(z.f, z.value, z.arguments, z.options) if z.f else ():
+            adjoint[a] = adjoint[a] + pull(adjoint[z]) if a in adjoint else pull(adjoint[z])
+    return adjoint
