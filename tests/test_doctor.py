@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from aelib import passes
-from aelib.coursework import doctor
+from aelib.coursework import probes
 
 
-@pytest.mark.parametrize("net", doctor.NETS)
+@pytest.mark.parametrize("net", probes.NETS)
 def test_the_lines_are_those_of_the_passes(net):
-    probe = doctor.Probe("rp_backward", np.random.default_rng(0), *net)
+    probe = probes.Probe("rp_backward", np.random.default_rng(0), *net)
     layers, p, u, z, grad_u, grad_z, R_u, R_z, R_V = probe.arguments()
     primal = passes.forward(layers, probe.X)
     adjoint = passes.backward(layers, primal, grad_z[-1])

@@ -1,0 +1,280 @@
+"""Networks on which bugs cannot hide, and what an answer did on one of them, judged line by line."""
+
+import linecache
+import sys
+import warnings
+
+import numpy as np
+
+from aelib import passes
+from aelib.activations import activation
+from aelib.coursework.judge import crash
+from aelib.coursework.lines import simulate, steps
+from aelib.layers import dense_layers, n_params
+
+FORMS = {  # arguments of each function, what it returns, and the passes before it
+    "forward": ("layers X", "u z", ()),
+    "backward": ("layers u z V", "grad grad_u grad_z", ("forward",)),
+    "rp_forward": ("layers p u z", "R_u R_z", ("forward",)),
+    "rp_backward": (
+        "layers p u z grad_u grad_z R_u R_z R_V",
+        "R_grad R_grad_u R_grad_z",
+        ("forward", "backward", "rp_forward"),
+    ),
+    "gauss_newton": ("layers p u z", "Gp", ("forward",)),
+    "loss_and_gradient": ("layers X", "loss grad", ()),
+}
+NETS = (  # widths, images, output bias; in the last one even a wrong axis gives numbers
+    ([9, 7, 5, 11, 9], 3, True),
+    ([9, 7, 5, 11, 9], 3, True),
+    ([9, 7, 5, 11, 9], 3, False),
+    ([4, 4, 4, 4, 4], 3, True),
+    ([4, 4, 4, 4, 4], 4, True),
+)
+
+
+class Probe:
+    """One network with all that a function is given and all that it must compute, by (quantity, layer)."""
+
+    def __init__(self, name, rng, sizes, n, output_bias=True, dtype="float64"):
+        self.name, self.dtype, L = name, np.dtype(dtype), len(sizes) - 1
+        biases = [True] * (L - 1) + [output_bias]
+        hidden = ["tanh"] * (L // 2 - 1)
+        g = [activation(a) for a in (*hidden, "identity", *hidden, "sigmoid")]
+        self.theta, self.p = rng.normal(0, 0.7, (2, n_params(sizes, biases))).astype(dtype)
+        self.X = rng.uniform(0.05, 0.95, (n, sizes[0])).astype(dtype)
+        self.layers_over = lambda theta: dense_layers(sizes, g, biases, theta)
+        self.layers = self.layers_over(self.theta)
+        V, R_V = rng.normal(size=(2, n, sizes[-1])).astype(dtype).astype(np.float64)
+        self.values = v = {"widths": sizes, ("V", L): V, ("R_V", L): R_V}
+        for l in range(L + 1):
+            v["x", l] = self.X.astype(np.float64)
+        for l, layer in enumerate(self.layers, start=1):
+            v["layer", l] = layer
+            for key, array in zip("WbPq", (layer.W, layer.b, *layer.split(self.p)), strict=True):
+                if array is not None:
+                    v[key, l] = array.astype(np.float64)
+        for part in FORMS[name][2]:
+            v |= simulate(part, v)
+        self.right = simulate(name, v)
+
+    def arguments(self):
+        """Return fresh copies of what the function is given, by name."""
+        L = len(self.layers)
+        own = {"layers": lambda: self.layers_over(self.theta.copy()), "X": self.X.copy, "p": self.p.copy}
+
+        def array(q, l):
+            a = self.values.get((q, l))
+            return None if a is None else a.astype(self.dtype)
+
+        return {
+            q: own[q]() if q in own else array(q, L) if q in ("V", "R_V") else [array(q, l) for l in range(L + 1)]
+            for q in FORMS[self.name][0].split()
+        }
+
+
+class Failed(Exception):
+    """An answer did not return what it must: the message says why, in one line.
+
+    Attributes:
+        status: ``wrong``, ``crash``, ``time`` or ``not written``.
+        quantity: that has a wrong form, or "".
+        layer: its layer, or None.
+        cause: the likely cause, or "".
+    """
+
+    def __init__(self, status, text, quantity="", layer=None, cause=""):
+        super().__init__(text)
+        self.status, self.quantity, self.layer, self.cause = status, quantity, layer, cause
+
+
+def call(answer, arguments):
+    """Return answer(*arguments) without its warnings; raise ``Failed`` where it raises."""
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return answer(*arguments)
+    except NotImplementedError:
+        raise Failed("not written", "not written yet") from None
+    except TimeoutError as error:
+        raise Failed("time", crash(error)) from None
+    except (Exception, SystemExit) as error:  # whatever a student's code may raise
+        raise Failed(getattr(error, "state", "crash"), crash(error)) from None
+
+
+class Observation:
+    """What an answer did on one probe.
+
+    Attributes:
+        seen: the arrays that it returned, copied.
+        expected: what right lines make of what the answer itself returned of the lines before.
+        wrong: the keys of ``seen``, in the order of computation, that are neither expected nor right.
+        changed: the names of the arguments that it changed.
+    """
+
+    def __init__(self, answer, probe, tolerance):
+        self.probe, self.tolerance = probe, tolerance
+        arguments = probe.arguments()
+        self.result = call(answer, arguments.values())
+        self.changed = changed(arguments, probe)
+        self.seen = read(probe, self.result)
+        self.known = {key: a for key, a in self.seen.items() if np.isfinite(a).all()}
+        self.expected = self.simulate()
+        self.order = [(q, l) for q, l, _ in steps(probe.name, len(probe.layers)) if (q, l) in self.seen]
+        self.wrong = [
+            key
+            for key in self.order
+            if not any(close(self.seen[key], a, tolerance) for a in (self.expected[key], probe.right[key]))
+        ]
+
+    def simulate(self, wrong=None):
+        """Return what the lines, one of them altered, make of what the answer returned of the lines before."""
+        return simulate(self.probe.name, self.probe.values, self.known, wrong)
+
+    def explained(self, keys, wrong):
+        """Whether the lines, one of them altered, give what was seen of these keys."""
+        computed = self.simulate(wrong)
+        return all(close(self.seen[key], computed[key], 10 * self.tolerance) for key in keys)
+
+
+def changed(arguments, probe):
+    """Return the names of the arguments that are no longer what the probe gave."""
+    before = probe.arguments()
+    arguments, before = ({k: _arrays(v) for k, v in given.items()} for given in (arguments, before))
+    return ["theta" if k == "layers" else k for k, v in arguments.items() if not _same(v, before[k])]
+
+
+def _arrays(value):
+    if isinstance(value, list) and value and hasattr(value[0], "W"):
+        return [array for layer in value for array in (layer.W, layer.b)]
+    return value
+
+
+def _same(a, b):
+    if isinstance(b, list):
+        return isinstance(a, list) and len(a) == len(b) and all(map(_same, a, b))
+    return a is b if b is None else a is not None and np.array_equal(a, b)
+
+
+def close(a, b, tolerance):
+    """Whether two arrays agree, relative to the norm of the second."""
+    if a is None or b is None:
+        return False
+    return bool(np.linalg.norm(np.ravel(a - b)) <= tolerance * (np.linalg.norm(np.ravel(b)) or 1))
+
+
+def read(probe, result):
+    """Return copies of the arrays that an answer returned, by (quantity, layer), or raise ``Failed``."""
+    form, L = FORMS[probe.name][1].split(), len(probe.layers)
+    if len(form) == 1 or (probe.name == "rp_backward" and isinstance(result, np.ndarray)):
+        parts, form = [result], form[:1]
+    else:
+        parts = list(result) if isinstance(result, (tuple, list)) else [result]
+    if len(parts) != len(form):
+        what = "None" if result is None else f"{len(parts)} value{'s' * (len(parts) != 1)}"
+        cause = "the return is missing" if result is None else ""
+        raise Failed("wrong", f"{what} returned: expected {', '.join(form)}", form[0], None, cause)
+    seen = {}
+    for quantity, part in zip(form, parts, strict=True):
+        if quantity in ("grad", "R_grad", "Gp"):
+            vector = read_array(quantity, None, part, probe.theta.shape)
+            stem = "R_grad" if quantity == "R_grad" else "grad"
+            for l, layer in enumerate(probe.layers, start=1):
+                blocks = zip((f"{stem}_W", f"{stem}_b"), layer.split(vector), strict=True)
+                seen |= {(q, l): block.copy() for q, block in blocks if block is not None}
+        elif quantity == "loss":
+            seen[quantity, L] = read_array(quantity, None, part, ())
+        else:
+            if not isinstance(part, (list, tuple)) or len(part) != L + 1:
+                size = f"a list of {len(part)}" if isinstance(part, (list, tuple)) else f"a {type(part).__name__}"
+                raise Failed("wrong", f"{quantity} is {size}: expected a list of {L + 1}, l = 0 ... {L}", quantity)
+            for l in range(L, -1, -1):
+                if (quantity, l) in probe.right and (l or part[l] is not None or quantity == "z"):
+                    seen[quantity, l] = read_array(quantity, l, part[l], probe.right[quantity, l].shape)
+    return seen
+
+
+def read_array(quantity, l, value, shape):
+    """Return a copy of value, in double precision, if it is an array of this shape, or raise ``Failed``."""
+    what = quantity if l is None else f"{quantity} of layer {l}"
+    if value is None:
+        raise Failed("wrong", f"{what} is None", quantity, l, "never computed, or not returned")
+    try:
+        a = np.array(value)
+    except (TypeError, ValueError):  # lists of unequal lengths
+        a = np.array(None)
+    if a.dtype.kind not in "biufc":
+        raise Failed("wrong", f"{what} is no array of numbers", quantity, l)
+    a = a.astype(np.result_type(a.dtype, np.float64))
+    if a.shape == tuple(shape):
+        return a
+    cause = ""
+    if a.ndim == 2 and a.shape == tuple(shape)[::-1]:
+        cause = "product transposed"
+    elif a.ndim == len(shape) == 2 and a.shape[0] == shape[0] and a.shape[1] == shape[1] + 1:
+        cause = "bias row kept"
+    elif a.ndim < len(shape):
+        cause = "a sum over too many axes"
+    raise Failed("wrong", f"{what} has shape {a.shape}: expected {tuple(shape)}", quantity, l, cause)
+
+
+def dtypes(result):
+    """Return the names of the types of all arrays in what an answer returned."""
+    if isinstance(result, (list, tuple)):
+        return set().union(*map(dtypes, result))
+    return {result.dtype.name} if isinstance(result, (np.ndarray, np.generic)) else set()
+
+
+def line_where(answer, arguments, test):
+    """Return the student's line after which test(local variables) is first true, or "".
+
+    Args:
+        answer: the function; one of another process has no lines to watch.
+        arguments: what it is called with.
+        test: function of a dict of local variables.
+    """
+    code = getattr(answer, "__code__", None)
+    found, last, before = [], {}, sys.gettrace()
+
+    def watch(frame, event, arg):
+        if frame.f_code.co_filename != code.co_filename:
+            return None
+        if not found and frame in last and test(frame.f_locals):
+            found.append(last[frame])
+        last[frame] = frame.f_lineno
+        return watch
+
+    if code is not None:
+        try:
+            sys.settrace(watch)
+            call(answer, arguments)
+        except Failed:
+            pass
+        finally:
+            sys.settrace(before)
+    return f"line {found[0]}: {linecache.getline(code.co_filename, found[0]).strip()}" if found else ""
+
+
+def places(value, target):
+    """Return how often a local variable is, or contains, this array; in a flat vector, as one of its blocks."""
+    if isinstance(value, (list, tuple)):
+        return sum(places(part, target) for part in value)
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fc" or value.size < target.size:
+        return 0
+    if value.size == target.size or value.ndim > 1:
+        return int(value.size == target.size and close(value.ravel(), target.ravel(), 1e-9))
+    blocks = np.lib.stride_tricks.sliding_window_view(value, target.size)
+    return int(np.sum(np.linalg.norm(blocks - target.ravel(), axis=1) <= 1e-9 * (np.linalg.norm(target) or 1)))
+
+
+def right_passes():
+    """Return the passes that an answer may call by name, in the labs' form."""
+
+    def backward(layers, u, z, V):
+        adjoint = passes.backward(layers, passes.Primal(u, z), V)
+        return adjoint.grad, adjoint.grad_u, adjoint.grad_z
+
+    def rp_forward(layers, p, u, z):
+        return passes.rp_forward(layers, p, passes.Primal(u, z))
+
+    return {"forward": lambda layers, X: passes.forward(layers, X), "backward": backward, "rp_forward": rp_forward}

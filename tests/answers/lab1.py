@@ -1,0 +1,185 @@
+"""Lab 1, the passes and what is made of them: right variants, and bugs planted in the text of a right one."""
+
+import linecache
+
+import numpy as np
+
+SOURCE = {}
+SOURCE["forward"] = """
+def forward(layers, X):
+    u, z = [None], [X]
+    for layer in layers:
+        a = z[-1] @ layer.W.T
+        if layer.b is not None:
+            a = a + layer.b
+        u.append(a)
+        z.append(layer.activation.g(a))
+    return u, z
+"""
+SOURCE["backward"] = """
+def backward(layers, u, z, V):
+    grad, grad_u, grad_z = np.zeros(layers[-1].b_slice.stop), [None] * len(z), [None] * len(z)
+    grad_z[-1] = V
+    for l in range(len(layers), 0, -1):
+        layer = layers[l - 1]
+        grad_u[l] = grad_z[l] * layer.activation.dg(u[l])
+        grad_W, grad_b = layer.split(grad)
+        grad_W[...] = grad_u[l].T @ z[l - 1]
+        if grad_b is not None:
+            grad_b[...] = grad_u[l].sum(axis=0)
+        grad_z[l - 1] = grad_u[l] @ layer.W
+    return grad, grad_u, grad_z
+"""
+SOURCE["rp_forward"] = """
+def rp_forward(layers, p, u, z):
+    R_u, R_z = [None], [np.zeros_like(z[0])]
+    for l, layer in enumerate(layers, start=1):
+        P, q = layer.split(p)
+        R_u.append(z[l - 1] @ P.T + R_z[l - 1] @ layer.W.T)
+        if q is not None:
+            R_u[l] = R_u[l] + q
+        R_z.append(layer.activation.dg(u[l]) * R_u[l])
+    return R_u, R_z
+"""
+SOURCE["rp_backward"] = """
+def rp_backward(layers, p, u, z, grad_u, grad_z, R_u, R_z, R_V):
+    R_grad, R_grad_u, R_grad_z = np.zeros_like(p), [None] * len(z), [None] * len(z)
+    R_grad_z[-1] = R_V
+    for l in range(len(layers), 0, -1):
+        layer, (P, _) = layers[l - 1], layers[l - 1].split(p)
+        g = layer.activation
+        R_grad_u[l] = R_grad_z[l] * g.dg(u[l]) + grad_z[l] * g.d2g(u[l]) * R_u[l]
+        R_grad_W, R_grad_b = layer.split(R_grad)
+        R_grad_W[...] = R_grad_u[l].T @ z[l - 1] + grad_u[l].T @ R_z[l - 1]
+        if R_grad_b is not None:
+            R_grad_b[...] = R_grad_u[l].sum(axis=0)
+        R_grad_z[l - 1] = R_grad_u[l] @ layer.W + grad_u[l] @ P
+    return R_grad, R_grad_u, R_grad_z
+"""
+SOURCE["rp_backward, alone"] = SOURCE["rp_backward"].replace("return R_grad, R_grad_u, R_grad_z", "return R_grad")
+SOURCE["gauss_newton"] = """
+def gauss_newton(layers, p, u, z):
+    R_u, R_z = rp_forward(layers, p, u, z)
+    return backward(layers, u, z, R_z[-1] / len(z[0]))[0]
+"""
+SOURCE["loss_and_gradient"] = """
+def loss_and_gradient(layers, X):
+    u, z = forward(layers, X)
+    r, n = z[-1] - X, len(X)
+    loss = 0.5 * np.sum(r**2) / n
+    return loss, backward(layers, u, z, r / n)[0]
+"""
+
+
+def written(name, source, **known):
+    """Return the function that a source defines, as a notebook's cell would: with lines that a traceback can show."""
+    file = f"<{name} {hash(source) & 0xFFFFFF:06x}>"
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
+    namespace = {"np": np, **known}
+    exec(compile(source, file, "exec"), namespace)
+    return namespace[name.split(",")[0]]
+
+
+PASSES = {name: written(name, SOURCE[name]) for name in ("forward", "backward", "rp_forward")}
+
+
+def planted(name, old, new):
+    """Return the right function with one piece of its text replaced."""
+    assert old in SOURCE[name], f"{old!r} is not in {name}"
+    return written(name, SOURCE[name].replace(old, new), **PASSES)
+
+
+dg, bias = "layer.activation.dg(u[l])", "        if layer.b is not None:\n            a = a + layer.b"
+head, carry = "layers, u, z, V):", "grad_z[l - 1] = grad_u[l] @ layer.W"
+cut = "np.column_stack([layer.b, layer.W])[:, :-1]"
+E = f"E = layer.W if layer.b is None else {cut}\n        grad_z[l - 1] = grad_u[l] @ E"
+more = "grad_z[l - 1] = grad_u[l] @ np.column_stack([layer.W, np.zeros(layer.n_out)])"
+BUGS = [  # function, right text, wrong text, the quantity to be located (None: of the whole), a word of the cause
+    ("forward", "a + layer.b", "a - layer.b", "u", "sign"),
+    ("forward", "a = a + layer.b", "pass", "u", "missing"),
+    ("forward", "layer.W.T", "layer.W", "u", "transposed"),
+    ("forward", "layer.activation.g(a)", "a", "z", "u[l]"),
+    ("forward", "layer.activation.g(a)", "np.tanh(a)", "z", "tanh"),
+    ("forward", "layer.activation.g(a)", "layer.activation.dg(a)", "z", "g'"),
+    ("forward", "z[-1] @", "X @", "u", "x[l-1]"),
+    ("forward", "    a = a + layer.b", "    a += layer.b * 2", "u", "2"),
+    ("forward", "[None], [X]", "[], []", None, ""),
+    ("forward", "u.append(a)", "u.append(a.astype(np.float32))", "u", "float32"),
+    ("forward", bias, "        a = a + layer.b", None, "without bias"),
+    ("forward", "return u, z", "return z", None, ""),
+    ("backward", " * " + dg, "", "grad_u", "g' is missing"),
+    ("backward", dg, "layer.activation.dg(z[l])", "grad_u", "g'(z)"),
+    ("backward", dg, "layer.activation.g(u[l])", "grad_u", "z[l]"),
+    ("backward", dg, "(1 - z[l] ** 2)", "grad_u", "1 - z^2"),
+    ("backward", dg, "(z[l] * (1 - z[l]))", "grad_u", "z (1 - z)"),
+    ("backward", "u[l].sum(axis=0)", "u[l].mean(axis=0)", "grad_b", "mean"),
+    ("backward", "u[l].sum(axis=0)", "u[l][0]", "grad_b", "first image"),
+    ("backward", "u[l].sum(axis=0)", "u[l].sum(axis=1)", "grad_b", "axis"),
+    ("backward", "grad_b[...] = ", "pass; grad_b = ", "grad_b", "missing"),
+    ("backward", "grad_u[l] @ layer.W\n", "grad_u[l] @ layer.W.T\n", "grad_z", "transposed"),
+    ("backward", "grad_u[l] @ layer.W\n", "grad_z[l] @ layer.W\n", "grad_z", "grad_z"),
+    ("backward", "@ z[l - 1]", "@ z[l - 1] / len(V)", "grad_W", "mean"),
+    ("backward", "@ z[l - 1]", "@ u[l - 1]", None, ""),
+    ("backward", "grad_u[l].T @", "grad_z[l].T @", "grad_W", "grad_z"),
+    ("backward", "z[-1] = V", "z[-1] = V / len(V)", "grad_z", "mean"),
+    ("backward", "z[-1] = V", "z[-1] = -V", "grad_z", "sign"),
+    ("backward", "z[-1] = V", "z[-1] = (z[-1] - z[0]) / len(V)", "grad_z", "r/n"),
+    ("backward", "range(len(layers), 0, -1)", "range(len(layers), 1, -1)", None, ""),
+    ("backward", "grad_u[l] = grad_z[l] * ", "grad_u[l] = grad_z[l]\n        grad_u[l] *= ", "V", "in place"),
+    ("backward", "np.zeros(layers[-1].b_slice.stop)", "np.zeros(layers[-1].b_slice.stop, np.float32)", None, "float32"),
+    ("backward", "    return grad, grad_u, grad_z", "", None, "return"),
+    ("backward", head, head + "\n    u, z = backward.__dict__.setdefault('kept', (u, z))", None, "stale"),
+    ("backward", head, "layers, u, z, V, kept=[]):\n    kept.append(V); V = kept[0]", None, "stale"),
+    ("backward", carry, more, None, "bias row"),
+    ("backward", carry, E, "grad_z", "bias row"),
+    ("rp_forward", "@ P.T", "@ layer.W.T", "R_u", "W"),
+    ("rp_forward", "R_u[l] + q", "R_u[l] + q + layer.b", "R_u", "1 for 0"),
+    ("rp_forward", "R_u[l] + q", "R_u[l] + layer.b", "R_u", "b[l]"),
+    ("rp_forward", "R_u[l] + q", "R_u[l]", "R_u", "missing"),
+    ("rp_forward", " + R_z[l - 1] @ layer.W.T", "", "R_u", "missing"),
+    ("rp_forward", "z[l - 1] @ P.T + ", "", "R_u", "missing"),
+    ("rp_forward", "R_z[l - 1] @ layer.W.T", "R_z[l - 1] @ P.T", "R_u", "P"),
+    ("rp_forward", "np.zeros_like(z[0])", "np.ones_like(z[0])", "R_z", ""),
+    ("rp_forward", "np.zeros_like(z[0])", "z[0]", "R_z", ""),
+    ("rp_forward", dg + " * ", "", "R_z", "g' is missing"),
+    ("rp_forward", dg, "layer.activation.d2g(u[l])", "R_z", "g''"),
+    ("rp_forward", "R_z[l - 1] @", "z[l - 1] @", "R_u", "z[l-1]"),
+    ("rp_forward", "u[l]) * R_u[l]", "u[l]) * R_u[l] + u[l]", "R_z", ""),
+    ("rp_backward", " + grad_z[l] * g.d2g(u[l]) * R_u[l]", "", "R_grad_u", "g''"),
+    ("rp_backward", "grad_z[l] * g.d2g(u[l]) * R_u[l]", "grad_u[l] * g.d2g(u[l]) * R_u[l]", "R_grad_u", " or "),
+    ("rp_backward", "g.d2g(u[l]) * R_u[l]", "g.d2g(u[l]) * R_z[l]", "R_grad_u", " or "),
+    ("rp_backward", "R_grad_z[l] * g.dg(u[l]) + ", "", "R_grad_u", "missing"),
+    ("rp_backward", "R_grad_z[l] * g.dg(u[l])", "R_grad_z[l]", "R_grad_u", "g' is missing"),
+    ("rp_backward", "g.dg(u[l]) + grad_z[l]", "g.dg(u[l]) - grad_z[l]", "R_grad_u", "sign"),
+    ("rp_backward", "g.dg(u[l]) + grad_z[l]", "g.dg(u[l]) + 0.5 * grad_z[l]", "R_grad_u", "1/2"),
+    ("rp_backward", " + grad_u[l].T @ R_z[l - 1]", "", "R_grad_W", "missing"),
+    ("rp_backward", "grad_u[l].T @ R_z[l - 1]", "R_grad_u[l].T @ R_z[l - 1]", "R_grad_W", "R_grad_u"),
+    ("rp_backward", "grad_u[l].T @ R_z[l - 1]", "grad_u[l].T @ z[l - 1]", "R_grad_W", "z[l-1]"),
+    ("rp_backward", "u[l].sum(axis=0)", "u[l].mean(axis=0)", "R_grad_b", "mean"),
+    ("rp_backward", "R_grad_b[...] = R_grad_u", "R_grad_b[...] = grad_u", "R_grad_b", "grad_u"),
+    ("rp_backward", " + grad_u[l] @ P\n", "\n", "R_grad_z", "missing"),
+    ("rp_backward", "grad_u[l] @ P\n", "grad_u[l] @ layer.W\n", "R_grad_z", "W"),
+    ("rp_backward", "R_grad_u[l] @ layer.W + grad_u[l] @ P", "R_grad_u[l] @ P + grad_u[l] @ layer.W", "R_grad_z", ""),
+    ("rp_backward", "R_grad_z[-1] = R_V", "R_grad_z[-1] = R_z[-1]", "R_grad_z", "R_z"),
+    ("rp_backward", "R_grad_z[-1] = R_V", "R_grad_z[-1] = R_V / len(R_V)", "R_grad_z", "mean"),
+    ("rp_backward", "np.zeros_like(p)", "p", "p", "in place"),
+    ("rp_backward, alone", " + grad_z[l] * g.d2g(u[l]) * R_u[l]", "", "R_grad_u", "g''"),
+    ("rp_backward, alone", "g.d2g(u[l]) * R_u[l]", "g.d2g(u[l]) * R_z[l]", "R_grad_u", "R_z"),
+    ("rp_backward, alone", " + grad_u[l] @ P\n", "\n", "R_grad_z", "missing"),
+    ("rp_backward, alone", " + grad_u[l].T @ R_z[l - 1]", "", "R_grad_W", "missing"),
+    ("rp_backward, alone", "R_V\n", "R_V * len(R_V)\n", "R_grad_z", "n"),
+    ("gauss_newton", " / len(z[0])", "", None, "1/n is missing"),
+    ("gauss_newton", "len(z[0])", "z[0].size", "JpV", "pixels"),
+    ("gauss_newton", "R_z[-1] /", "-R_z[-1] /", None, "sign"),
+    ("gauss_newton", "R_z[-1] /", "R_u[-1] /", None, "R_u"),
+    ("gauss_newton", "R_z[-1] /", "(R_z[-1] + z[-1] - z[0]) /", None, ""),
+    ("gauss_newton", "[0]\n", "\n", None, ""),
+    ("loss_and_gradient", "z[-1] - X,", "X - z[-1],", None, "sign"),
+    ("loss_and_gradient", "r / n", "r", None, "1/n is missing"),
+    ("loss_and_gradient", "r / n", "2 * r / n", None, "2"),
+    ("loss_and_gradient", "0.5 * np.sum(r**2) / n", "np.sum(r**2) / n", "loss", "1/2"),
+    ("loss_and_gradient", "0.5 * np.sum(r**2) / n", "0.5 * np.sum(r**2)", "loss", "1/n"),
+    ("loss_and_gradient", "0.5 * np.sum(r**2) / n", "0.5 * np.mean(r**2)", "loss", "pixels"),
+    ("loss_and_gradient", "0.5 * np.sum(r**2) / n", "0.5 * np.sum(abs(r)) / n", "loss", ""),
+    ("loss_and_gradient", "return loss, backward", "return backward", None, ""),
+]  # fmt: skip
