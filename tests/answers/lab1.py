@@ -4,6 +4,8 @@ import linecache
 
 import numpy as np
 
+from aelib import passes
+
 SOURCE = {}
 SOURCE["forward"] = """
 def forward(layers, X):
@@ -183,3 +185,189 @@ BUGS = [  # function, right text, wrong text, the quantity to be located (None: 
     ("loss_and_gradient", "0.5 * np.sum(r**2) / n", "0.5 * np.sum(abs(r)) / n", "loss", ""),
     ("loss_and_gradient", "return loss, backward", "return backward", None, ""),
 ]  # fmt: skip
+
+
+# Right answers, written otherwise.
+
+
+def forward_einsum(layers, X):
+    u, z = [None], (X,)
+    for layer in layers:
+        b = 0 if layer.b is None else layer.b
+        u += [np.einsum("ik,jk->ij", z[-1], layer.W) + b]
+        z += (layer.activation.g(u[-1]),)
+    return tuple(u), z
+
+
+def forward_image_by_image(layers, X):
+    u = [None] + [np.empty((len(X), layer.n_out), X.dtype) for layer in layers]
+    z = [X] + [np.empty_like(a) for a in u[1:]]
+    for i in range(len(X)):
+        for l, layer in enumerate(layers, start=1):
+            u[l][i] = layer.W @ z[l - 1][i] + (layer.b if layer.bias else 0)
+            z[l][i] = layer.activation.g(u[l][i])
+    return u, z
+
+
+def forward_extended(layers, X):
+    u, z, ones = [None], [X], np.ones((len(X), 1), X.dtype)
+    for layer in layers:
+        W = layer.W if layer.b is None else np.hstack([layer.W, layer.b[:, None]])
+        extended = z[-1] if layer.b is None else np.hstack([z[-1], ones])
+        u.append((W @ extended.T).T)
+        z.append(layer.activation.g(u[-1]))
+    return u, z
+
+
+def forward_recursive(layers, X):
+    if not layers:
+        return [None], [X]
+    u, z = forward_recursive(layers[:-1], X)
+    a = np.dot(z[-1], layers[-1].W.T)
+    a = a if layers[-1].b is None else np.add(a, layers[-1].b)
+    return [*u, a], [*z, layers[-1].activation.g(a)]
+
+
+def backward_two_loops(layers, u, z, V):
+    """The adjoints first, the parameters upward; stored transposes and slopes; the input's adjoint left out."""
+    slopes = {l: layer.activation.dg(u[l], z[l]) for l, layer in enumerate(layers, start=1)}
+    columns = [V.T]
+    grad_u = []
+    for l in range(len(layers), 0, -1):
+        grad_u.insert(0, columns[0].T * slopes[l])
+        if l > 1:
+            columns.insert(0, layers[l - 1].W.T @ grad_u[0].T)
+    parts = []
+    for l, layer in enumerate(layers, start=1):
+        parts.append(np.einsum("ij,ik->jk", grad_u[l - 1], z[l - 1]).ravel())
+        if layer.b is not None:
+            parts.append(np.ones(len(V), V.dtype) @ grad_u[l - 1])
+    return np.concatenate(parts), [None, *grad_u], [None, *(c.T for c in columns)]
+
+
+def backward_image_by_image(layers, u, z, V):
+    size, L = layers[-1].b_slice.stop, len(layers)
+    grad = np.zeros(size, V.dtype)
+    grad_u = [np.zeros_like(a) for a in z]
+    grad_z = [np.zeros_like(a) for a in z]
+    for i, v in enumerate(V):
+        grad_z[L][i] = v
+        for l in range(L, 0, -1):
+            layer = layers[l - 1]
+            grad_u[l][i] = grad_z[l][i] * layer.activation.dg(u[l][i])
+            grad_W, grad_b = layer.split(grad)
+            grad_W += np.outer(grad_u[l][i], z[l - 1][i])
+            if layer.bias:
+                grad_b += grad_u[l][i]
+            grad_z[l - 1][i] = layer.W.T @ grad_u[l][i]
+    return grad, grad_u, grad_z
+
+
+def backward_of_the_package(layers, u, z, V):
+    adjoint = passes.backward(layers, passes.Primal(u, z), V)
+    return adjoint.grad, adjoint.grad_u, adjoint.grad_z
+
+
+def backward_with_a_harmless_cache(layers, u, z, V, cache={}):  # noqa: B006
+    cache["last"] = SOURCE, V.shape
+    return PASSES["backward"](layers, u, z, V)
+
+
+def rp_forward_of_the_package(layers, p, u, z):
+    return passes.rp_forward(layers, p, passes.Primal(u, z))
+
+
+def rp_forward_extended(layers, p, u, z):
+    """With R_p{[z 1]} = [R_p{z} 0]."""
+    R_u, R_z, one = [None], [0 * z[0]], np.ones((len(z[0]), 1), z[0].dtype)
+    for l, layer in enumerate(layers, start=1):
+        (W, b), (P, q) = (layer.W, layer.b), layer.split(p)
+        b, q = (np.zeros(layer.n_out, W.dtype) if a is None else a for a in (b, q))
+        R = np.hstack([z[l - 1], one]) @ np.column_stack([P, q]).T
+        R += np.hstack([R_z[-1], 0 * one]) @ np.column_stack([W, b]).T
+        R_u.append(R)
+        R_z.append(R * layer.activation.dg(u[l]))
+    return R_u, R_z
+
+
+def rp_backward_of_the_package(layers, p, u, z, grad_u, grad_z, R_u, R_z, R_V):
+    adjoint, tangent = passes.Adjoint(grad_u, grad_z, None), passes.Tangent(R_u, R_z)
+    R = passes.rp_backward(layers, p, passes.Primal(u, z), adjoint, tangent, R_V)
+    return R.grad, R.grad_u, R.grad_z
+
+
+def rp_backward_other_order(layers, p, u, z, grad_u, grad_z, R_u, R_z, R_V):
+    """All carries first; grad_u g'' R_z / g'^2 nowhere; R_grad alone."""
+    R, carries = [None] * len(z), [None] * len(z)
+    carry = R_V.copy()
+    for l, layer in reversed(list(enumerate(layers, start=1))):
+        carries[l] = carry
+        bend = np.multiply(grad_z[l], layer.activation.d2g(u[l], z[l]))
+        R[l] = bend * R_u[l] + layer.activation.dg(u[l], z[l]) * carry
+        carry = np.einsum("ij,jk->ik", grad_u[l], layer.split(p)[0]) + np.dot(R[l], layer.W)
+    parts = []
+    for l, layer in enumerate(layers, start=1):
+        parts.append((R[l].T @ z[l - 1] + (R_z[l - 1].T @ grad_u[l]).T).ravel())
+        parts.append(R[l].sum(axis=0)[: layer.n_out * layer.bias])
+    return np.concatenate(parts)
+
+
+def gauss_newton_written_out(layers, p, u, z):
+    n, (_, R_z) = len(z[0]), rp_forward_extended(layers, p, u, z)
+    return backward_two_loops(layers, u, z, R_z[-1])[0] / n
+
+
+def gauss_newton_image_by_image(layers, p, u, z):
+    total, n = np.zeros_like(p), len(z[0])
+    for i in range(n):
+        u_i, z_i = [None, *(a[i : i + 1] for a in u[1:])], [a[i : i + 1] for a in z]
+        total += backward_two_loops(layers, u_i, z_i, rp_forward_extended(layers, p, u_i, z_i)[1][-1])[0]
+    return total / n
+
+
+def loss_and_gradient_written_out(layers, X):
+    u, z = forward_extended(layers, X)
+    r = z[-1] - X
+    return sum(0.5 * (row @ row) for row in r) / len(X), backward_image_by_image(layers, u, z, r / len(X))[0]
+
+
+RIGHT = {
+    "forward": {
+        "as in the lab": PASSES["forward"],
+        "einsum": forward_einsum,
+        "image by image": forward_image_by_image,
+        "extended matrices": forward_extended,
+        "recursive": forward_recursive,
+        "of the package": lambda layers, X: passes.forward(layers, X),
+    },
+    "backward": {
+        "as in the lab": PASSES["backward"],
+        "two loops": backward_two_loops,
+        "image by image": backward_image_by_image,
+        "of the package": backward_of_the_package,
+        "a harmless cache": backward_with_a_harmless_cache,
+    },
+    "rp_forward": {
+        "as in the lab": PASSES["rp_forward"],
+        "extended matrices": rp_forward_extended,
+        "of the package": rp_forward_of_the_package,
+    },
+    "rp_backward": {
+        "as in the lab": written("rp_backward", SOURCE["rp_backward"]),
+        "R_grad alone": written("rp_backward", SOURCE["rp_backward, alone"]),
+        "other order": rp_backward_other_order,
+        "of the package": rp_backward_of_the_package,
+    },
+    "gauss_newton": {
+        "as in the lab": written("gauss_newton", SOURCE["gauss_newton"], **PASSES),
+        "written out": gauss_newton_written_out,
+        "image by image": gauss_newton_image_by_image,
+    },
+    "loss_and_gradient": {
+        "as in the lab": written("loss_and_gradient", SOURCE["loss_and_gradient"], **PASSES),
+        "written out": loss_and_gradient_written_out,
+    },
+}
+WRONG = {name: {} for name in RIGHT}
+for name, old, new, *_ in BUGS:
+    WRONG[name.split(",")[0]][f"{old} -> {new}"] = planted(name, old, new)
