@@ -1,14 +1,20 @@
-"""Shared fixtures; and one BLAS thread: tests run side by side, where two BLAS threads are slower than one."""
+"""Shared fixtures; and one BLAS thread: tests run side by side, where two BLAS threads are slower than one.
+
+NumPy may be loaded already, by the pytest plugin; so the limit is set in this process too, not only for its kernels.
+"""
 
 import os
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"  # before NumPy is imported; the notebooks' kernels inherit it
+    os.environ[name] = "1"  # the notebooks' kernels inherit it
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from aelib import Adam, Autoencoder, load_mnist, train
+
+threadpool_limits(1)
 
 
 @pytest.fixture(scope="session")

@@ -22,17 +22,7 @@ REGISTERED = list(exercises().values())
 each = pytest.mark.parametrize("exercise", REGISTERED, ids=lambda e: e.name)
 
 
-TO_CONVERT = {  # remove the line of a lab whose exercises are in form
-    "01_derivation",
-    "02_finite_difference_checks",
-    "03_optimizers",
-    "04_hyperparameter_grids",
-    "05_embeddings",
-    "08_the_report_on_trial",
-}
-
-
-@pytest.mark.parametrize("lab", [lab for lab in LABS if lab not in TO_CONVERT])
+@pytest.mark.parametrize("lab", [lab for lab in LABS if lab not in answers.TO_CONVERT])
 def test_exercises_are_in_form(lab):
     """Heading, marks, metadata and points agree; the registry knows each exercise of the notebook."""
     tasks = notebooks.tasks(NOTEBOOKS[lab])
@@ -48,7 +38,7 @@ def test_exercises_are_in_form(lab):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_solution_is_right(exercise, seed):
     """It needs no more of its lab than what is quick to make."""
-    if exercise.lab in TO_CONVERT:
+    if exercise.lab in answers.TO_CONVERT:
         pytest.skip("its lab is not converted yet")
     (task,) = [task for task in notebooks.tasks(NOTEBOOKS[exercise.lab]) if task.name == exercise.name]
     namespace = {}

@@ -73,7 +73,7 @@ def judge(name, answer, seed=None):
         return Verdict(name, state, points, exercise.points, reason, text or reason, time.perf_counter() - start)
 
     if answer is ... or (isinstance(answer, tuple) and any(part is ... for part in answer)):
-        return verdict("not written", UNWRITTEN)
+        return verdict("not written", text=UNWRITTEN)
     _hints.pop(name, None)
     try:
         exercise.test(answer, generator(name, seed))
@@ -82,7 +82,7 @@ def judge(name, answer, seed=None):
         text = f"{wrong.table}\n{wrong.finding}" if wrong.table else wrong.finding
         return verdict("wrong", one_line(wrong.finding), text)
     except NotImplementedError as error:
-        return verdict("not written", UNWRITTEN) if UNWRITTEN in str(error) else verdict("crash", crash(error))
+        return verdict("not written", text=UNWRITTEN) if UNWRITTEN in str(error) else verdict("crash", crash(error))
     except Exception as error:
         return verdict(getattr(error, "state", "crash"), crash(error))
     return verdict("right")
@@ -127,7 +127,7 @@ def examine(name, answer):
     verdict = judge(name, answer)
     _publish(verdict)
     if verdict.state == "right":
-        print(f"{name}: right, {verdict.points} of {verdict.of} points")
+        print(f"{name}: right, {verdict.points} point{'s' if verdict.points > 1 else ''}")
     elif verdict.state == "not written" and "NBGRADER_EXECUTION" not in os.environ:
         print(f"{name}: {UNWRITTEN}")
     else:

@@ -50,7 +50,7 @@ Choose a name, unique over all labs: the name that the student defines where the
    wrong ones, slips that a student makes; one or two right ones written another way. The test makes empty and constant
    answers itself.
 
-4. Remove the lab from ``TO_CONVERT`` in ``tests/test_exercises.py``, store its outputs anew
+4. Remove the lab from ``TO_CONVERT`` in ``tests/answers/__init__.py``, store its outputs anew
    (``python tests/refresh_labs.py labs/04_hyperparameter_grids.ipynb``), and run
    ``python -m pytest -q -n 0 tests/test_exercises.py labs/04_hyperparameter_grids.ipynb``.
 
