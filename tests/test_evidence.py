@@ -4,16 +4,18 @@ from matplotlib.figure import Figure
 
 from aelib import Autoencoder
 from aelib.checks import check_model
+from aelib.settings import NETS, Settings
 from aelib.study import evidence
-from aelib.study.experiments import Setting
+from aelib.study.experiments import Run
 from aelib.study.results import Result
 
 
 def run(losses, net="784-2", method="Adam", **arrays):
     """A result whose test loss is logged at the end of each epoch of one update."""
-    setting = Setting(net, method, batch_size=100, images=100, epochs=len(losses))
+    settings = Settings(NETS[net], method=method, step=0.01, images=100, epochs=len(losses))
     update = np.arange(1, len(losses) + 1)
-    return Result(setting, "done", {}, dict(update=update, images=100 * update, test_loss=np.array(losses), **arrays))
+    columns = dict(update=update, images=100 * update, test_loss=np.array(losses)) | arrays
+    return Result(Run(settings), "done", {}, columns)
 
 
 def test_epochs():
@@ -50,10 +52,7 @@ def test_signed_cosines_are_one_where_the_outputs_are_exact():
 
 
 def test_climbs_and_shares_are_over_seeds():
-    rows = [
-        dict(at=np.array([0, 1]), cosine_gradient=np.array([0.0, a]), cosine_random=np.full((2, 5), a))
-        for a in (0.5, 1)
-    ]
+    rows = [dict(update=np.array([0, 1]), cosines=np.array([[0.0, *[a] * 5], [a] * 6])) for a in (0.5, 1)]
     found = evidence.climbs([run([1.0], **row) for row in rows])
     assert set(found) == {("784-2", "gradient"), ("784-2", "random")}
     at, low, middle, high = found["784-2", "gradient"]

@@ -7,24 +7,25 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from aelib.settings import NETS, Settings
 from aelib.study import figures
-from aelib.study.experiments import Setting
+from aelib.study.experiments import Run
 from aelib.study.results import Result
 
 LEVELS = {"mean image": 26.0, "PCA-2": 21.0}
-SETTING = Setting("784-200-2", "Adam", images=1000, batch_size=100, epochs=3)
+SETTINGS = Settings(NETS["784-200-2"], init="report", output_bias="none", step=0.01, images=1000, epochs=3)
 
 
-def result(losses, setting=SETTING, status="done"):
+def result(losses, settings=SETTINGS, status="done"):
     """A result with these test losses, logged every 10 updates; its seconds grow with its seed."""
     update = 10.0 * np.arange(1, len(losses) + 1)
-    columns = dict(update=update, images=100 * update, seconds=(1 + setting.seed) * update / 100)
+    columns = dict(update=update, images=100 * update, seconds=(1 + settings.seed) * update / 100)
     columns |= dict(train_loss=np.zeros(len(losses)), grad_norm=np.zeros(len(losses)))
-    return Result(setting, status, {}, columns | {"test_loss": np.array(losses, float)})
+    return Result(Run(settings), status, {}, columns | {"test_loss": np.array(losses, float)})
 
 
-def repeats(*rows, setting=SETTING, **kwargs):
-    return [result(losses, replace(setting, seed=seed), **kwargs) for seed, losses in enumerate(rows)]
+def repeats(*rows, settings=SETTINGS, **kwargs):
+    return [result(losses, replace(settings, seed=seed), **kwargs) for seed, losses in enumerate(rows)]
 
 
 def figure():
@@ -64,7 +65,7 @@ def test_the_axes_agree_with_each_other():
 
 
 def test_a_diverged_run_is_counted_as_far_as_it_came_and_named():
-    runs = [*repeats([30, 20, 19], [32, 22, 21]), result([50], replace(SETTING, seed=2), "training diverged at ...")]
+    runs = [*repeats([30, 20, 19], [32, 22, 21]), result([50], replace(SETTINGS, seed=2), "training diverged at ...")]
     _, low, middle, high = figures.bands(runs)
     assert high.tolist() == [50, 22, 21] and low.tolist() == [30, 20, 19] and middle.tolist() == [32, 21, 20]
     assert figures.label("Adam", runs) == "Adam: 20.00 [19.00, 21.00], 1 of 3 diverged"
@@ -76,7 +77,7 @@ def test_a_diverged_run_is_counted_as_far_as_it_came_and_named():
 
 
 def test_only_repeats_of_one_setting_make_a_band():
-    other = result([30, 20], replace(SETTING, step=0.1))
+    other = result([30, 20], replace(SETTINGS, step=0.1))
     with pytest.raises(ValueError, match="differ in the seed alone: got 2 settings"):
         figures.bands([*repeats([30, 20]), other])
     with pytest.raises(ValueError, match="got 0 settings"):
@@ -88,7 +89,7 @@ def test_only_repeats_of_one_setting_make_a_band():
 
 
 def test_select_and_groups_split_and_keep_every_run():
-    runs = [*repeats([30], [31]), *repeats([32], [33], setting=replace(SETTING, method="SGD"))]
+    runs = [*repeats([30], [31]), *repeats([32], [33], settings=replace(SETTINGS, method="SGD"))]
     assert figures.select(runs, method="SGD", seed=1) == [runs[3]]
     assert figures.groups(runs, "method") == {"Adam": runs[:2], "SGD": runs[2:]}
     assert list(figures.groups(runs, "method", "seed")) == [("Adam", 0), ("Adam", 1), ("SGD", 0), ("SGD", 1)]
@@ -96,10 +97,10 @@ def test_select_and_groups_split_and_keep_every_run():
 
 @pytest.mark.parametrize("x", figures.AXES)
 def test_convergence_draws_a_line_a_method_and_names_what_diverged(x):
-    runs = repeats([30, 20, 19], [32, 22, 21]) + repeats([28, 24, 23], setting=replace(SETTING, method="SGD"))
-    runs += repeats([40], setting=replace(SETTING, method="RMSprop"), status="training diverged at update 11")
+    runs = repeats([30, 20, 19], [32, 22, 21]) + repeats([28, 24, 23], settings=replace(SETTINGS, method="SGD"))
+    runs += repeats([40], settings=replace(SETTINGS, method="RMSprop"), status="training diverged at update 11")
     made = figure()
-    figures.convergence(made, runs + repeats([25, 21], setting=replace(SETTING, init="glorot")), x=x, levels=LEVELS)
+    figures.convergence(made, runs + repeats([25, 21], settings=replace(SETTINGS, init="glorot")), x=x, levels=LEVELS)
     left, right = made.axes
     assert [t.get_text() for t in left.get_legend().get_texts()] == [
         "Adam, step 0.01: 20.00 [19.00, 21.00]",
@@ -113,8 +114,8 @@ def test_convergence_draws_a_line_a_method_and_names_what_diverged(x):
 
 
 def test_grids_take_any_number_of_seeds_and_steps():
-    runs = [result([30, 20], replace(SETTING, step=s)) for s in (0.1, 0.01, 0.001)]
-    runs += [result([31, 21], replace(SETTING, batch_size=1000)), result([30, 21], replace(SETTING, seed=1))]
+    runs = [result([30, 20], replace(SETTINGS, step=s)) for s in (0.1, 0.01, 0.001)]
+    runs += [result([31, 21], replace(SETTINGS, batch=1000)), result([30, 21], replace(SETTINGS, seed=1))]
     made = figure()
     figures.grids(made, runs, levels=LEVELS)
     texts = [[t.get_text() for t in ax.get_legend().get_texts()] for ax in made.axes]
@@ -126,7 +127,7 @@ def test_grids_take_any_number_of_seeds_and_steps():
 
 
 def test_table_1_has_a_row_of_images_a_run():
-    runs = [result([20], replace(SETTING, keep="pictures")), result([19], replace(SETTING, method="SGD"))]
+    runs = [result([20], SETTINGS), result([19], replace(SETTINGS, method="SGD"))]
     for run in runs:
         run.arrays["pictures"] = np.full((10, 784), 255, np.uint8)
     made = figure()

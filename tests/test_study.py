@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,23 +13,26 @@ from aelib.settings import OPTIMIZERS
 from aelib.study import __main__ as cli
 from aelib.study import experiments, processes, runs
 from aelib.study import results as archive
-from aelib.study.experiments import TUNED, Map, Setting
+from aelib.study.experiments import TUNED, Map, Run, reported
 from aelib.study.results import MissingResult, StaleResult
 
-SMALL = dict(images=300, epochs=2)
+
+def small(method="Adam", held_out=False, keep=(), **changes):
+    """A run of the report's settings that takes a moment."""
+    return Run(reported("784-2", method, **dict(images=300, epochs=2) | changes), held_out, keep)
 
 
 @pytest.fixture
 def experiment(monkeypatch):
     """A small experiment in the place of ``tuning``."""
-    settings = [Setting("784-2", method, **SMALL) for method in OPTIMIZERS]
-    monkeypatch.setitem(experiments.EXPERIMENTS, "tuning", lambda: settings)
-    return settings
+    planned = [small(method) for method in OPTIMIZERS]
+    monkeypatch.setitem(experiments.EXPERIMENTS, "tuning", lambda: planned)
+    return planned
 
 
 def same(a, b):
     """Whether two results agree bit for bit in everything but their times."""
-    return a.setting == b.setting and all(
+    return a.run == b.run and all(
         np.array_equal(a.arrays[column], b.arrays[column]) for column in archive.COLUMNS if column != "seconds"
     )
 
@@ -47,11 +49,11 @@ def test_results_come_back_as_they_were_stored(experiment, tmp_path):
 
 
 def test_what_a_run_logs():
-    result = runs.execute(Setting("784-2", "Adam", codes=True, **SMALL))
+    result = runs.execute(small(keep=("codes",)))
     assert result.update.tolist() == [1, 2, 3, 5, 6] and result.images.tolist() == [100, 200, 300, 500, 600]
     assert np.all(np.isfinite(result.test_loss)) and result.test_loss[-1] < 90.7
     assert result.codes.shape == (70_000, 2) and result.codes.dtype == np.float16
-    held = runs.execute(Setting("784-2", "Adam", held_out=True, **SMALL))
+    held = runs.execute(small(held_out=True))
     assert held.train_loss[0] == result.train_loss[0] and held.test_loss[0] != result.test_loss[0]
 
 
@@ -68,14 +70,14 @@ def test_only_what_is_missing_is_run(experiment, tmp_path, monkeypatch):
 
 def test_stale_results_are_refused_by_name(experiment, tmp_path, monkeypatch):
     archive.store("tuning", [runs.execute(setting) for setting in experiment], tmp_path)
-    changed = [replace(experiment[0], step=0.5), *experiment[1:]]
+    changed = [small("SGD", step=0.5), *experiment[1:]]
     monkeypatch.setitem(experiments.EXPERIMENTS, "tuning", lambda: changed)
-    with pytest.raises(StaleResult, match=r"tuning: the stored run Setting\(net='784-2', method='SGD', step=0.01"):
+    with pytest.raises(StaleResult, match=r"tuning: the stored run Run\(settings=Settings\(sizes=\(784, 2, 784\)"):
         archive.load("tuning", tmp_path)
     text = (tmp_path / "tuning.json").read_text()
     (tmp_path / "tuning.json").write_text(text.replace('"init"', '"start"'))
     study_npz = dict(np.load(tmp_path / "tuning.npz"))
-    study_npz["settings"] = np.array([s.replace('"init"', '"start"') for s in study_npz["settings"]])
+    study_npz["runs"] = np.array([s.replace('"init"', '"start"') for s in study_npz["runs"]])
     np.savez(tmp_path / "tuning.npz", **study_npz)
     with pytest.raises(StaleResult, match="not of today's form"):
         archive.load("tuning", tmp_path)
@@ -87,19 +89,19 @@ def test_a_kill_between_the_two_files_loses_one_run(experiment, tmp_path):
     old = (tmp_path / "tuning.json").read_text()
     archive.store("tuning", results, tmp_path)
     (tmp_path / "tuning.json").write_text(old)  # as if killed before the JSON was replaced
-    assert [r.setting for r in archive.stored("tuning", tmp_path)] == experiment[:2]
+    assert [r.run for r in archive.stored("tuning", tmp_path)] == experiment[:2]
 
 
 def test_divergence_is_a_result_not_a_crash():
-    result = runs.execute(Setting("784-2", "SGD", step=1e38, weight_decay=1.0, **SMALL))
+    result = runs.execute(small("SGD", step=1e38, weight_decay=1.0))
     assert "training diverged at update" in result.status
 
 
 def test_a_tuned_step_is_the_best_of_the_stored_ones(tmp_path, monkeypatch):
-    settings = [Setting("784-2", "Adam", step, held_out=True, **SMALL) for step in (1e-4, 1e-2)]
+    settings = [small(held_out=True, step=step) for step in (1e-4, 1e-2)]
     monkeypatch.setitem(experiments.EXPERIMENTS, "tuning", lambda: settings)
     archive.store("tuning", [runs.execute(s) for s in settings], tmp_path)
-    losses = {r.setting.step: r.test_loss[-1] for r in archive.load("tuning", tmp_path)}
+    losses = {r.settings.step: r.test_loss[-1] for r in archive.load("tuning", tmp_path)}
     assert archive.tuned_step("784-2", "Adam", tmp_path) == min(losses, key=losses.get)
 
 
@@ -107,7 +109,7 @@ def test_every_experiment_is_declared_once():
     for name in experiments.EXPERIMENTS:
         settings = experiments.plan(name)
         assert len(set(settings)) == len(settings)
-    assert all(s.images <= 2000 and s.epochs <= 2 for s in experiments.plan("grid", quick=True))
+    assert all(r.settings.images <= 2000 and r.settings.epochs <= 2 for r in experiments.plan("grid", quick=True))
     assert all(1 <= len(experiments.plan(name, quick=True)) <= 4 for name in experiments.EXPERIMENTS)
     with pytest.raises(ValueError, match="there is no experiment 'gird': expected one of tuning"):
         experiments.plan("gird")
@@ -135,7 +137,7 @@ def test_killed_and_run_again_gives_the_same_bit_for_bit(tmp_path):
 
 
 def test_weights_are_stored_as_a_model(tmp_path, monkeypatch):
-    settings = [Setting("784-2", "Adam", keep="weights", **SMALL)]
+    settings = [small(keep=("weights",))]
     monkeypatch.setitem(experiments.EXPERIMENTS, "embedding-net", lambda: settings)
     with pytest.raises(MissingResult, match="embedding-net: 1 of 1 runs are missing"):
         archive.load_model(folder=tmp_path)
@@ -155,28 +157,28 @@ def test_pictures_are_reconstructions_of_ten_different_digits():
     assert [int(mnist.test_labels[np.all(mnist.test_images == x, axis=1)][0]) for x in runs.ten_digits(mnist)] == list(
         range(10)
     )
-    pictures = runs.execute(Setting("784-2", "Adam", keep="pictures", **SMALL)).pictures
+    pictures = runs.execute(small(keep=("pictures",))).pictures
     assert pictures.shape == (10, 784) and pictures.dtype == np.uint8 and pictures.max() > 0
 
 
 def test_cosines_are_those_of_the_products():
-    setting = Setting("784-2", "Adam", keep="cosines", images=1000, epochs=1)
+    setting = small(keep=("cosines",), images=1000, epochs=1)
     result = runs.execute(setting)
-    assert result.at.tolist() == [0, 1, 2, 5, 10] and result.cosine_random.shape == (5, 5)
-    assert np.all(np.abs(result.cosine_gradient) <= 1 + 1e-12)
+    assert result.update.tolist() == [0, 1, 2, 5, 10] and result.cosines.shape == (5, 6)
+    assert np.all(np.abs(result.cosines) <= 1 + 1e-12)
     X = load_mnist().train_images[:1000].astype(np.float64)
     start = Autoencoder([784, 2, 784], init="report", output_bias=False, dtype="float32")
     at = start.with_theta(start.theta.astype(np.float64)).linearize(X)
     H, G = at.hvp(at.grad), at.gnvp(at.grad)
-    assert result.cosine_gradient[0] == pytest.approx(H @ G / np.linalg.norm(H) / np.linalg.norm(G), abs=1e-9)
+    assert result.cosines[0, 0] == pytest.approx(H @ G / np.linalg.norm(H) / np.linalg.norm(G), abs=1e-9)
 
 
 def test_sharpness_is_a_change_of_the_gradient_along_the_step():
     """Measured once more by a difference of gradients, on the way of the run."""
-    setting = Setting("784-2", "Adam", images=1000, batch_size=1000, epochs=4, keep="sharpness")
+    setting = small(images=1000, batch=1000, epochs=4, epsilon_inside=False, keep=("sharpness",))
     result = runs.execute(setting)
     X = load_mnist().train_images[:1000].astype(np.float64)
-    model, adam = setting.model(X), setting.optimizer()
+    model, adam = setting.settings.model(X), setting.settings.optimizer()
     model = model.with_theta(model.theta.astype(np.float64))
     for update in range(4):
         loss, grad = model.loss_and_grad(X)
@@ -246,9 +248,7 @@ def test_a_cluster_that_loses_a_worker_loses_no_run(cluster, tmp_path, monkeypat
     from distributed import Client
 
     address, workers = cluster
-    settings = [
-        Setting("784-2", method, seed=seed, images=6000, epochs=6) for seed in range(2) for method in ("SGD", "Adam")
-    ]
+    settings = [small(method, seed=seed, images=6000, epochs=6) for seed in range(2) for method in ("SGD", "Adam")]
     monkeypatch.setitem(experiments.EXPERIMENTS, "tuning", lambda: settings)
     with Client(address) as client:
         client.wait_for_workers(2, timeout=30)

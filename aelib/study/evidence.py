@@ -26,13 +26,13 @@ def span(values, digits=1):
 def epoch_ends(results, first, last):
     """Return the test losses at the ends of epochs first to last, (runs, epochs)."""
     return np.array(
-        [[r.test_loss[r.images == k * r.setting.images][0] for k in range(first, last + 1)] for r in results]
+        [[r.test_loss[r.images == k * r.settings.images][0] for k in range(first, last + 1)] for r in results]
     )
 
 
 def waking(results, level):
     """Return the epochs after which each run is first seen below this loss, (runs,)."""
-    return np.array([r.images[np.argmax(r.test_loss < level)] / r.setting.images for r in results])
+    return np.array([r.images[np.argmax(r.test_loss < level)] / r.settings.images for r in results])
 
 
 def leads(results):
@@ -55,7 +55,7 @@ def crossed(results, value=final):
     Runs for which the value is nan are left out.
     """
     found = {}
-    for key, own in groups(results, "batch_size", "step").items():
+    for key, own in groups(results, "batch", "step").items():
         values = [x for x in map(value, own) if not np.isnan(x)]
         found |= {key: float(np.mean(values))} if values else {}
     return found
@@ -68,7 +68,7 @@ def after(updates):
     """
 
     def loss(result):
-        if result.setting.updates < 0.95 * updates:
+        if result.settings.updates < 0.95 * updates:
             return np.nan
         return float(result.test_loss[result.update <= updates][-1])
 
@@ -106,10 +106,10 @@ def climbs(results):
     found = {}
     for net, own in groups(results, "net").items():
         values = {
-            "gradient": [r.cosine_gradient for r in own],
-            "random": [np.median(r.cosine_random, axis=1) for r in own],
+            "gradient": [r.cosines[:, 0] for r in own],
+            "random": [np.median(r.cosines[:, 1:], axis=1) for r in own],
         }
-        found |= {(net, name): (own[0].at, *np.quantile(v, [0, 0.5, 1], axis=0)) for name, v in values.items()}
+        found |= {(net, name): (own[0].update, *np.quantile(v, [0, 0.5, 1], axis=0)) for name, v in values.items()}
     return found
 
 

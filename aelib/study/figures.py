@@ -30,15 +30,15 @@ LOSS = "half-SSE on test images"
 
 
 def select(results, **values):
-    """Return the results whose setting has all these values, in order: ``select(results, net="784-2", seed=0)``."""
-    return [r for r in results if all(getattr(r.setting, name) == value for name, value in values.items())]
+    """Return the results whose settings have all these values, in order: ``select(results, net="784-2", seed=0)``."""
+    return [r for r in results if all(getattr(r.settings, name) == value for name, value in values.items())]
 
 
 def groups(results, *names):
     """Return the results in lists by these fields of their settings: a dict, its keys values, or tuples of several."""
     found = {}
     for result in results:
-        key = tuple(getattr(result.setting, name) for name in names)
+        key = tuple(getattr(result.settings, name) for name in names)
         found.setdefault(key[0] if len(names) == 1 else key, []).append(result)
     return found
 
@@ -62,7 +62,7 @@ def position(result, x="epochs"):
     if x not in AXES:
         raise ValueError(f"there is no axis {x!r}: expected one of {', '.join(AXES)}")
     if x in ("epochs", "gradients"):
-        return result.images / result.setting.images
+        return result.images / result.settings.images
     return result.arrays["update" if x == "updates" else x]
 
 
@@ -82,7 +82,7 @@ def bands(results, x="epochs", spread="min-max"):
     Raises:
         ValueError: there is no run, the settings differ in more than the seed, or there is no such axis or spread.
     """
-    rest = {replace(r.setting, seed=0) for r in results}
+    rest = {replace(r.settings, seed=0) for r in results}
     if len(rest) != 1:
         raise ValueError(f"a band is over runs that differ in the seed alone: got {len(rest)} settings")
     if spread not in SPREADS:
@@ -156,26 +156,26 @@ def convergence(figure, results, top=30.0, **options):
     for ax, (init, runs) in zip(axes, sides.items(), strict=True):
         named = {f"{method}, step {step:g}": own for (method, step), own in groups(runs, "method", "step").items()}
         what = "the report's settings" if init == "report" else "repaired, steps tuned"
-        panel(ax, named, f"{runs[0].setting.net}, {what}", (bottom, top), **options)
+        panel(ax, named, f"{runs[0].settings.net}, {what}", (bottom, top), **options)
         ax.label_outer()
 
 
-def grids(figure, results, step=0.01, batch_size=100, **options):
+def grids(figure, results, step=0.01, batch=100, **options):
     """Draw figure 5: different step sizes (left) and batch sizes (right), on a logarithmic loss axis.
 
     Args:
         figure: an empty Figure.
         results: runs of "grid".
         step: step size of the runs on the right.
-        batch_size: batch size of the runs on the left.
+        batch: batch size of the runs on the left.
         **options: ``x``, ``spread`` and ``levels`` of ``panel``.
     """
     axes = figure.subplots(1, 2, sharey=True)
-    cases = [("step", "batch_size", batch_size), ("batch_size", "step", step)]
+    cases = [("step", "batch", batch), ("batch", "step", step)]
     for ax, (name, fixed, value) in zip(axes, cases, strict=True):
         runs = select(results, **{fixed: value})
-        named = {f"{name.split('_')[0]} {key:g}": own for key, own in sorted(groups(runs, name).items())}
-        title = f"{results[0].setting.net}, {results[0].setting.method}, {fixed.split('_')[0]} {value:g}"
+        named = {f"{name} {key:g}": own for key, own in sorted(groups(runs, name).items())}
+        title = f"{results[0].settings.net}, {results[0].settings.method}, {fixed} {value:g}"
         panel(ax, named, title, (14, 110), **options)
         plots.log_ticks(ax, (15, 20, 30, 50, 100))
         ax.label_outer()
@@ -196,15 +196,15 @@ def embedding(figure, results, outside=1.0):
         plots.codes(ax, codes, labels, size=1.0, fontsize="small")
         (left, bottom), (right, top) = np.percentile(codes, [outside, 100 - outside], axis=0)
         ax.set(xlim=(left, right), ylim=(bottom, top))
-        title = f"{result.setting.net}, seed {result.setting.seed}: {result.test_loss[-1]:.2f}"
+        title = f"{result.settings.net}, seed {result.settings.seed}: {result.test_loss[-1]:.2f}"
         ax.set_title(f"{title}\n{len(codes):,} images, {outside:g} % cut off at each edge", fontsize="medium")
 
 
 def inputs_outputs(figure, results):
-    """Draw table 1: ten test images, and what the net of each run of "pictures" makes of them."""
+    """Draw table 1: ten test images, and what the net of each run makes of them that keeps its pictures."""
     rows = {"input": ten_digits(load_mnist())}
     for result in results:
-        rows[f"{result.setting.net}\n{result.setting.method}: {final(result):.2f}"] = result.pictures / 255
+        rows[f"{result.settings.net}\n{result.settings.method}: {final(result):.2f}"] = result.pictures / 255
     plots.image_rows(figure.subplots(), rows)
 
 

@@ -32,7 +32,7 @@ def run(names, quick=False, jobs=None, cluster=None, folder=None):
 
     folder = Path(folder or (RESULTS / "quick" if quick else RESULTS))
     plans = {name: plan(name, quick) for name in names}
-    done = {name: {r.setting: r for r in stored(name, folder) if r.setting in plans[name]} for name in names}
+    done = {name: {r.run: r for r in stored(name, folder) if r.run in plans[name]} for name in names}
     client = _client(cluster) if cluster else None
     backend = dict(backend="dask") if cluster else dict(backend="loky", inner_max_num_threads=1, n_jobs=jobs or -1)
 
@@ -47,11 +47,11 @@ def run(names, quick=False, jobs=None, cluster=None, folder=None):
             for name in names:
                 with bar(_label(name, done, plans), [name], 1) as part:
                     for result in _results(plans[name], done[name]):
-                        done[name][result.setting] = result
+                        done[name][result.run] = result
                         store(name, [done[name][s] for s in plans[name] if s in done[name]], folder)
                         part.set_description_str(_label(name, done, plans), refresh=False)
-                        part.update(result.setting.cost)
-                        whole.update(result.setting.cost)
+                        part.update(result.run.cost)
+                        whole.update(result.run.cost)
     finally:
         if client:
             client.close()
@@ -83,7 +83,7 @@ def status(folder=None):
     lines, left, expected, seconds = [], {}, 0.0, 0.0
     for name in EXPERIMENTS:
         results, settings = stored(name, folder), plan(name)
-        found = {r.setting for r in results} & set(settings)
+        found = {r.run for r in results} & set(settings)
         own = sum(r.info["cpu_seconds"] for r in results)
         expected, seconds = expected + sum(s.cost for s in found), seconds + own
         left[name] = sum(s.cost for s in settings if s not in found)

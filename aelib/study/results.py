@@ -1,7 +1,7 @@
 """Results of the study's runs, and the files they are stored in: data/results/NAME.npz and NAME.json.
 
 Numbers stand in the ``.npz``, everything else (settings, versions, times, the command that makes them) in the JSON
-beside it. A stored result whose setting is not the code's any more is refused by name.
+beside it. A stored result whose run is not the code's any more is refused by name.
 """
 
 import json
@@ -13,7 +13,8 @@ import numpy as np
 from aelib.autoencoder import Autoencoder
 from aelib.datasets import DATA
 from aelib.files import load_npz, save_npz, save_text
-from aelib.study.experiments import Map, Setting, plan
+from aelib.settings import Settings
+from aelib.study.experiments import Map, Run, plan
 
 RESULTS = DATA / "results"
 COLUMNS = ("update", "images", "seconds", "train_loss", "test_loss", "grad_norm")
@@ -25,22 +26,27 @@ class MissingResult(FileNotFoundError):
 
 
 class StaleResult(ValueError):
-    """A stored result was made with another setting than the code's of today."""
+    """A stored result is not a run of today's plan."""
 
 
 @dataclass
 class Result:
-    """What a run gave: ``setting``, ``status`` ("done" or the diagnosis of its divergence), ``info``, and arrays.
+    """What a run gave: ``run``, ``status`` ("done" or the diagnosis of its divergence), ``info``, and arrays.
 
     Of a training run, the arrays ``update, images, seconds, train_loss, test_loss, grad_norm`` have one entry for each
     moment logged: updates 1, 2, 5, 10, 20, 50, ... and the end of every epoch. ``train_loss`` is the mean over the
     updates since the moment before. ``aelib.study.runs`` says which others there are. Arrays are attributes too.
     """
 
-    setting: Setting | Map
+    run: Run | Map
     status: str
     info: dict
     arrays: dict
+
+    @property
+    def settings(self):
+        """The ``Settings`` of a training run; of a map the map itself."""
+        return self.run if isinstance(self.run, Map) else self.run.settings
 
     def __getattr__(self, name):
         if name != "arrays" and name in self.arrays:
@@ -65,8 +71,8 @@ def store(name, results, folder=None):
     numbers, settings = _paths(name, folder)
     numbers.parent.mkdir(parents=True, exist_ok=True)
     arrays = {_key(i, key): values for i, result in enumerate(results) for key, values in result.arrays.items()}
-    runs = [dict(setting=asdict(r.setting), status=r.status, **r.info) for r in results]
-    arrays["settings"] = np.array([json.dumps(run["setting"]) for run in runs])
+    runs = [dict(run=asdict(r.run), status=r.status, **r.info) for r in results]
+    arrays["runs"] = np.array([json.dumps(entry["run"]) for entry in runs])
     save_npz(numbers, **arrays)
     unit = "accuracy and trustworthiness, 0 to 1" if name == "maps" else "half-SSE per image"
     about = dict(command=f"python -m aelib.study run {name}", unit=unit, runs=runs)
@@ -79,24 +85,26 @@ def stored(name, folder=None):
     if not (numbers.exists() and settings.exists()):
         return []
     runs = json.loads(settings.read_text(encoding="utf-8"))["runs"]
-    arrays = load_npz(numbers, ["settings"])
-    row = {key: i for i, key in enumerate(arrays.pop("settings").tolist())}
+    arrays = load_npz(numbers, ["runs"])
+    row = {key: i for i, key in enumerate(arrays.pop("runs").tolist())}
     results = []
-    for run in runs:
-        setting, status = run.pop("setting"), run.pop("status")
-        i = row.get(json.dumps(setting))
+    for entry in runs:
+        described, status = entry.pop("run"), entry.pop("status")
+        i = row.get(json.dumps(described))
         if i is None:  # killed between the two files: the run counts as not done
             continue
         own = {key.removeprefix(f"{i}."): values for key, values in arrays.items() if key.startswith(f"{i}.")}
         own |= {key: arrays[key] for key in MODEL if key in arrays}
         try:
-            setting = (Map if name == "maps" else Setting)(**setting)
+            run = Map(**described) if name == "maps" else _run(**described)
         except TypeError as error:
-            raise StaleResult(
-                f"{settings}: a stored setting is not of today's form ({error}); {_again(name)}"
-            ) from None
-        results.append(Result(setting, status, run, own))
+            raise StaleResult(f"{settings}: a stored run is not of today's form ({error}); {_again(name)}") from None
+        results.append(Result(run, status, entry, own))
     return results
+
+
+def _run(settings, keep, **others):
+    return Run(Settings(**settings), keep=tuple(keep), **others)
 
 
 def _again(name):
@@ -111,17 +119,17 @@ def load(name, folder=None):
         MissingResult: some runs are not stored; the message says how many, and the command that makes them.
         StaleResult: a stored run is not of today's plan; the message names it.
     """
-    settings = plan(name)
-    found = {result.setting: result for result in stored(name, folder)}
-    for setting in found:
-        if setting not in settings:
-            raise StaleResult(f"{name}: the stored run {setting} is not in today's plan; {_again(name)}")
-    missing = [setting for setting in settings if setting not in found]
+    planned = plan(name)
+    found = {result.run: result for result in stored(name, folder)}
+    for run in found:
+        if run not in planned:
+            raise StaleResult(f"{name}: the stored run {run} is not in today's plan; {_again(name)}")
+    missing = [run for run in planned if run not in found]
     if missing:
         raise MissingResult(
-            f"{name}: {len(missing)} of {len(settings)} runs are missing: python -m aelib.study run {name}"
+            f"{name}: {len(missing)} of {len(planned)} runs are missing: python -m aelib.study run {name}"
         )
-    return [found[setting] for setting in settings]
+    return [found[run] for run in planned]
 
 
 def whole_seeds(name, folder=None):
@@ -129,10 +137,10 @@ def whole_seeds(name, folder=None):
 
     For evidence from an experiment that is not finished; errors as in ``load``, but for missing runs.
     """
-    settings = plan(name)
-    found = {result.setting: result for result in stored(name, folder)}
-    missing = {setting.seed for setting in settings if setting not in found}
-    return [found[setting] for setting in settings if setting.seed not in missing]
+    planned = plan(name)
+    found = {result.run: result for result in stored(name, folder)}
+    missing = {run.seed for run in planned if run not in found}
+    return [found[run] for run in planned if run.seed not in missing]
 
 
 def load_model(name="embedding-net", folder=None):
@@ -144,5 +152,5 @@ def load_model(name="embedding-net", folder=None):
 def tuned_step(net, method, folder=None):
     """Return the step with the least held-out loss among the stored results of ``tuning``."""
     results = load("tuning", folder)
-    own = [(r.test_loss[-1], r.setting.step) for r in results if (r.setting.net, r.setting.method) == (net, method)]
+    own = [(r.test_loss[-1], r.settings.step) for r in results if (r.settings.net, r.settings.method) == (net, method)]
     return min(own)[1]
