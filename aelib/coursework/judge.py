@@ -80,7 +80,7 @@ def judge(name, answer, seed=None):
     except Wrong as wrong:
         _hints[name] = list(wrong.hints)
         text = f"{wrong.table}\n{wrong.finding}" if wrong.table else wrong.finding
-        return verdict("wrong", one_line(wrong.finding), text)
+        return verdict(wrong.state, one_line(wrong.finding), text)
     except NotImplementedError as error:
         return verdict("not written", text=UNWRITTEN) if UNWRITTEN in str(error) else verdict("crash", crash(error))
     except Exception as error:

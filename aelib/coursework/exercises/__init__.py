@@ -73,11 +73,12 @@ class Wrong(Exception):
         finding: the sentence, or at most six lines.
         table: what is right and what is wrong, shown above the finding.
         hints: what ``hint`` shows, one after the other.
+        state: ``wrong``; or ``crash`` or ``time``, where the test itself caught what the answer did.
     """
 
-    def __init__(self, finding, table="", hints=()):
+    def __init__(self, finding, table="", hints=(), state="wrong"):
         super().__init__(finding)
-        self.finding, self.table, self.hints = finding, table, tuple(hints)
+        self.finding, self.table, self.hints, self.state = finding, table, tuple(hints), state
 
 
 @dataclass(frozen=True)
