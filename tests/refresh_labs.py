@@ -44,7 +44,7 @@ def clean(notebook):
             if output.get("name") == "stderr":
                 raise RuntimeError(f"cell {number} wrote to stderr: {output['text']}")
             data = output.get("data", {})
-            if data.pop(WIDGET, None) and "image/png" not in data:
+            if data.pop(WIDGET, None) and not {"image/png", "text/html"} & set(data):
                 continue  # a progress bar
             if "image/png" in data:
                 data["text/plain"], data["image/png"] = "<picture>", small(data["image/png"])

@@ -1,8 +1,13 @@
+"""Predictions are kept, a card opens with one and not before, and nothing that is stored tells a verdict."""
+
 import pytest
 
-from aelib.widgets.cards import VERDICTS, Card, scores
+from aelib.study.claims import CLAIMS, VERDICTS, Verdict
+from aelib.widgets import cards
+from aelib.widgets.cards import Ballot, predict, predictions, scores
 
 drawn = []
+FALLS = Verdict("falls", "It moved by 0.02 in ten epochs.")
 
 
 def draw(ax, *values):
@@ -11,56 +16,83 @@ def draw(ax, *values):
 
 
 @pytest.fixture
-def card():
+def path(tmp_path):
+    return tmp_path / "predictions.json"
+
+
+def card(path, verdict=FALLS, *panels):
     drawn.clear()
-    return Card(
-        4, "a net has not converged", "falls", "It moved by 0.02 in ten epochs.", (draw, 0, 1), (draw, 2), size=(6, 3)
+    return cards.Card(
+        CLAIMS[6], verdict, *(panels or ((draw, 0, 1), (draw, 2))), words=VERDICTS, size=(6, 4), path=path
     )
 
 
-def texts(card):
-    return " ".join(t.get_text() for t in [card._picture.figure._suptitle, *card._picture.figure.texts]).split()
+def texts(shown):
+    return " ".join(t.get_text() for t in [shown._picture.figure._suptitle, *shown._picture.figure.texts]).split()
 
 
-def test_the_evidence_is_drawn_when_made_and_shown_when_predicted(card):
-    assert drawn == [(0, 1), (2,)]  # for the stored notebook, and so that errors are the cell's
-    assert not card._picture.figure.axes and "Verdict:" not in texts(card)
-    closed = card.image.value
-    card.controls["choice"].value = "holds"
-    assert card.image.value != closed and card._picture.figure.axes
-    assert " ".join(texts(card)).endswith("Verdict: falls. It moved by 0.02 in ten epochs. You predicted: holds.")
+def test_claims_are_numbered_and_quoted():
+    assert list(CLAIMS) == list(range(1, 17))
+    assert all(claim.russian and claim.english and claim.lab in (2, 3, 4, 5) for claim in CLAIMS.values())
 
 
-def test_the_first_prediction_stays_recorded_and_every_choice_changes_the_picture(card):
-    seen, menu = {card.image.value}, card.controls["choice"]
+def test_the_evidence_is_drawn_when_made_and_shown_when_predicted(path):
+    shown = card(path)
+    assert drawn == [(0, 1), (2,)]  # so that errors are the cell's
+    assert not shown._picture.figure.axes and "Verdict:" not in texts(shown)
+    closed = shown.image.value
+    shown.controls["choice"].value = "holds"
+    assert shown.image.value != closed and shown._picture.figure.axes and shown.error is None
+    assert " ".join(texts(shown)).endswith("Verdict: falls. It moved by 0.02 in ten epochs. You predicted: holds.")
+
+
+def test_the_first_prediction_counts_and_opens_the_card_at_once_next_time(path):
+    shown = card(path)
     for word in VERDICTS:
-        menu.value = word
-        seen.add(card.image.value)
-        assert card.prediction == VERDICTS[0] and card.error is None
-    assert len(seen) == 1 + len(VERDICTS)
-    menu.value = ""
-    assert card._picture.figure.axes  # what is open stays open
+        shown.controls["choice"].value = word
+        assert shown.prediction == VERDICTS[0]
+    assert card(path)._picture.figure.axes and predictions(path) == {6: VERDICTS[0]}
 
 
-def test_a_stored_notebook_shows_the_card_open_and_without_prediction(card):
-    bundle = card._repr_mimebundle_()
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    stored = data["image/png"]
-    card.controls["choice"].value = "falls"
-    again = card._repr_mimebundle_()
-    assert stored == (again[0] if isinstance(again, tuple) else again)["image/png"]
+def test_a_stored_notebook_shows_the_card_closed(path):
+    def stored(shown):
+        bundle = shown._repr_mimebundle_()
+        return (bundle[0] if isinstance(bundle, tuple) else bundle)["image/png"]
+
+    closed = stored(card(path))
+    predict(6, "falls", path)
+    assert stored(card(path)) == closed
 
 
-def test_errors_are_the_cells():
+def test_errors_are_the_cells(path):
     with pytest.raises(ZeroDivisionError):
-        Card(1, "a", "holds", "b", (lambda ax: 1 / 0,))
-    with pytest.raises(ValueError, match="the verdict is 'stands': expected one of holds, falls, holds in part"):
-        Card(1, "a", "stands", "b", (draw,))
+        card(path, FALLS, (lambda ax: 1 / 0,))
+    with pytest.raises(ValueError, match="the verdict is 'stands': expected one of holds, holds in part, falls"):
+        card(path, Verdict("stands", ""))
 
 
-def test_scores_count_predictions_that_were_right(card):
-    other = Card(5, "a claim much longer than the fifty-eight characters that a line of it has", "holds", "c", (draw,))
-    assert scores([card, other]).endswith("predicted: 0 of 2, right: 0")
-    card.controls["choice"].value, other.controls["choice"].value = "falls", "falls"
-    table = scores([card, other])
-    assert table.endswith("predicted: 2 of 2, right: 1") and max(map(len, table.splitlines())) < 90
+def test_a_ballot_records_each_first_choice(path):
+    ballot = Ballot(list(CLAIMS.values()), VERDICTS, path)
+    ballot.menus[3].value, ballot.menus[9].value = "falls", "holds"
+    assert predictions(path) == {3: "falls", 9: "holds"} and "2 of 16 predicted" in ballot.count.value
+    again = Ballot(list(CLAIMS.values()), VERDICTS, path)
+    assert again.menus[3].value == "falls" and again.menus[3].disabled and not again.menus[1].disabled
+    bundle = ballot._repr_mimebundle_()
+    stored = (bundle[0] if isinstance(bundle, tuple) else bundle)["text/html"]
+    assert all(claim.russian[:40] in stored for claim in CLAIMS.values())
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"x": "falls"}', "{"])
+def test_a_damaged_file_is_named(path, text):
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"predictions\.json holds no predictions .*: delete it to predict anew"):
+        predictions(path)
+
+
+def test_scores_count_predictions_that_were_right(path):
+    claims, verdicts = [CLAIMS[6], CLAIMS[7]], {6: FALLS, 7: Verdict("not shown by its evidence", "")}
+    assert scores(claims, verdicts, path).endswith("predicted: 0 of 2, right: 0")
+    predict(6, "falls", path)
+    predict(7, "falls", path)
+    table = scores(claims, verdicts, path)
+    assert table.endswith("predicted: 2 of 2, right: 1") and max(map(len, table.splitlines())) < 112

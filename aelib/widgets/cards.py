@@ -1,63 +1,144 @@
-"""Cards of claims on trial, for lab 8: a claim, the reader's prediction, and only then evidence and verdict."""
+"""Claims on trial: predictions, asked for before anything is measured and kept in a file, and the cards they open."""
 
 import base64
+import html
+import json
 import textwrap
+from pathlib import Path
 
-from ipywidgets import Dropdown
+import ipywidgets
 
+from aelib.files import save_text
 from aelib.widgets.explorer import Explorer
 from aelib.widgets.pictures import Picture
 
-VERDICTS = ("holds", "falls", "holds in part")
+PREDICTIONS = "predictions.json"  # in the folder of the notebook; a student's own, ignored by git
+
+
+def predictions(path=PREDICTIONS):
+    """Return what was predicted, number of the claim -> the first choice, from the student's file; {} without one.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        return {int(number): str(word) for number, word in found.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{path} holds no predictions ({error}): delete it to predict anew") from None
+
+
+def predict(number, word, path=PREDICTIONS):
+    """Record a prediction, unless there is one for this claim; return the one that counts, the first."""
+    known = predictions(path)
+    if word and number not in known:
+        known[number] = word
+        save_text(path, json.dumps({str(k): known[k] for k in sorted(known)}, indent=1) + "\n")
+    return known.get(number)
+
+
+def _menu(words, chosen, description="I predict it"):
+    options = [("choose", ""), *((word, word) for word in words)]
+    return ipywidgets.Dropdown(options=options, value=chosen if chosen in words else "", description=description)
+
+
+class Ballot(ipywidgets.VBox):
+    """All claims in a list with a menu each: the student predicts before measuring; the first choices are kept.
+
+    Args:
+        claims: list of objects with ``number``, ``russian``, ``english``, ``section``, ``lab``.
+        words: the verdicts to choose from.
+        path: the student's file.
+
+    Attributes:
+        menus: dict, number of the claim -> its menu.
+    """
+
+    def __init__(self, claims, words, path=PREDICTIONS):
+        self.path, known = path, predictions(path)
+        self.menus = {claim.number: _menu(words, known.get(claim.number), "") for claim in claims}
+        self._claims, rows = claims, []
+        for claim in claims:
+            menu = self.menus[claim.number]
+            menu.layout, menu.disabled = ipywidgets.Layout(width="13em"), bool(menu.value)
+            menu.observe(lambda change, number=claim.number: self._choose(number, change["new"]), names="value")
+            text = ipywidgets.HTML(_sentence(claim), layout=ipywidgets.Layout(width="60em"))
+            rows.append(ipywidgets.HBox([menu, text]))
+        self.count = ipywidgets.HTML()
+        super().__init__([*rows, self.count])
+        self.add_class("aelib-ballot")
+        self._say()
+
+    def _choose(self, number, word):
+        if word:
+            self.menus[number].value = predict(number, word, self.path)
+            self.menus[number].disabled = True  # a prediction that can be changed predicts nothing
+            self._say()
+
+    def _say(self):
+        made = sum(bool(menu.value) for menu in self.menus.values())
+        self.count.value = f"{made} of {len(self.menus)} predicted; kept in {html.escape(str(self.path))}"
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        data["text/html"] = "".join(f"<p>{_sentence(claim)}</p>" for claim in self._claims)
+        return bundle
+
+
+def _sentence(claim):
+    words = f"<b>{claim.number}.</b> «{html.escape(claim.russian)}» <i>{html.escape(claim.english)}</i>"
+    return f'<span style="line-height: 1.3">{words} (§ {claim.section}; lab {claim.lab})</span>'
 
 
 class Card(Explorer):
-    """A claim with a menu for the prediction; the first choice is recorded and opens the evidence.
+    """A claim, and its evidence as soon as there is a prediction; a menu asks for one that is not in the file yet.
 
     The verdict, and the prediction beside it, stand above the evidence in the picture. The evidence is drawn when the
-    card is made, so that an error is the cell's; a stored notebook shows the card open, without a prediction.
+    card is made, so that an error is the cell's; a stored notebook shows the card closed.
 
     Args:
-        number: of the claim.
-        claim: one sentence, as the report has it.
-        verdict: "holds", "falls" or "holds in part".
-        because: the verdict's sentence, with the numbers measured.
+        claim: an object with ``number``, ``russian``, ``english``.
+        verdict: an object with ``word`` and ``because``, the sentence with the numbers measured.
         panels: the evidence, from left to right: tuples (function, *arguments); ``function(ax, *arguments)`` draws.
+        words: the verdicts to choose from.
         size: of the picture in inches.
-
-    Attributes:
-        prediction: the first choice, or None.
+        path: the student's file.
 
     Raises:
-        ValueError: the verdict is none of the three.
+        ValueError: the verdict's word is none of ``words``.
     """
 
-    def __init__(self, number, claim, verdict, because, *panels, size=(9.5, 4.4)):
-        if verdict not in VERDICTS:
-            raise ValueError(f"the verdict is {verdict!r}: expected one of {', '.join(VERDICTS)}")
-        self.number, self.claim, self.verdict, self.because = number, claim, verdict, because
-        self.prediction, self.panels = None, panels
-        self._width = round(11.8 * size[0])  # characters a line
-        self._open = Picture(self._draw, size).png(dict(opened=True, choice=""))
-        menu = Dropdown(options=[("choose", ""), *((word, word) for word in VERDICTS)], description="I predict it")
+    def __init__(self, claim, verdict, *panels, words, size=(9.5, 4.6), path=PREDICTIONS):
+        if verdict.word not in words:
+            raise ValueError(f"the verdict is {verdict.word!r}: expected one of {', '.join(words)}")
+        self.claim, self.verdict, self.panels, self.path = claim, verdict, panels, path
+        self._width = round(11.5 * size[0])  # characters a line
+        self._closed = Picture(self._draw, size).png(None)
+        Picture(self._draw, size).png(verdict.word)
+        menu = _menu(words, predict(claim.number, "", path))
         super().__init__(self._choose, self._draw, size, choice=menu)
 
-    def _choose(self, choice):
-        self.prediction = self.prediction or choice or None
-        return dict(opened=self.prediction is not None, choice=choice)
+    @property
+    def prediction(self):
+        """The first choice, or None."""
+        return predict(self.claim.number, "", self.path)
 
-    def _draw(self, figure, result):
-        title = f"Claim {self.number}: {self.claim}"
-        if not result["opened"]:
-            figure.suptitle(textwrap.fill(title, self._width), fontweight="bold")
-            figure.text(0.5, 0.4, "Predict first: the evidence opens with your choice.", ha="center", fontsize="large")
+    def _choose(self, choice):
+        return predict(self.claim.number, choice, self.path)
+
+    def _draw(self, figure, prediction):
+        title = f"Claim {self.claim.number}. «{self.claim.russian}» {self.claim.english}"
+        if not prediction:
+            figure.suptitle(textwrap.fill(title, self._width), fontsize="medium")
+            words = "Predict first: the evidence opens with your choice."
+            figure.text(0.5, 0.35, words, ha="center", fontsize="large")
             return
-        verdict = f"Verdict: {self.verdict}. {self.because}"
-        if self.prediction:
-            verdict += f" You predicted: {self.prediction}" + (
-                "." if result["choice"] in ("", self.prediction) else f"; now you choose: {result['choice']}."
-            )
-        figure.suptitle("\n".join(textwrap.fill(part, self._width) for part in (title, verdict)), fontsize="medium")
+        verdict = f"Verdict: {self.verdict.word}. {self.verdict.because} You predicted: {prediction}."
+        lines = [textwrap.fill(part, self._width) for part in (title, verdict)]
+        figure.suptitle("\n".join(lines), fontsize="medium")
         axes = figure.subplots(1, len(self.panels), squeeze=False)[0]
         for ax, (function, *arguments) in zip(axes, self.panels, strict=True):
             function(ax, *arguments)
@@ -66,16 +147,23 @@ class Card(Explorer):
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["image/png"] = base64.b64encode(self._open).decode()
+        data["image/png"] = base64.b64encode(self._closed).decode()
         return bundle
 
 
-def scores(cards):
-    """Return a table, as text, of the claims with their verdicts and what was predicted first."""
-    lines = [f"{'claim':<58} {'verdict':<14} predicted"]
-    for card in cards:
-        claim = textwrap.shorten(f"{card.number}. {card.claim}", 58, placeholder=" ...")
-        lines.append(f"{claim:<58} {card.verdict:<14} {card.prediction or '-'}")
-    given = [card for card in cards if card.prediction]
-    right = sum(card.prediction == card.verdict for card in given)
-    return "\n".join([*lines, f"predicted: {len(given)} of {len(cards)}, right: {right}"])
+def scores(claims, verdicts, path=PREDICTIONS):
+    """Return a table, as text, of the claims with their verdicts and what was predicted first.
+
+    Args:
+        claims: list of claims.
+        verdicts: dict, number of the claim -> its verdict.
+        path: the student's file.
+    """
+    known = predictions(path)
+    lines = [f"{'claim':<58} {'verdict':<26} predicted"]
+    for claim in claims:
+        text = textwrap.shorten(f"{claim.number}. {claim.english}", 58, placeholder=" ...")
+        lines.append(f"{text:<58} {verdicts[claim.number].word:<26} {known.get(claim.number, '-')}")
+    given = [claim for claim in claims if claim.number in known]
+    right = sum(known[claim.number] == verdicts[claim.number].word for claim in given)
+    return "\n".join([*lines, f"predicted: {len(given)} of {len(claims)}, right: {right}"])
