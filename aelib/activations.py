@@ -20,6 +20,7 @@ class Activation:
         kinked: True where g' jumps at u = 0, so that finite differences fail there.
     """
 
+    __slots__ = ()  # nothing can be set on the one instance that all models share
     name = "activation"
     curved = True
     kinked = False
@@ -40,8 +41,14 @@ class Activation:
         return self.name
 
 
+def _empty(like):
+    """Return an array of the shape of ``like`` and its dtype, a floating-point one for whole numbers."""
+    like = np.asarray(like)
+    return np.empty(like.shape, np.result_type(like.dtype, np.float16))
+
+
 def _fill(out, like, value):
-    out = np.empty_like(like) if out is None else out
+    out = _empty(like) if out is None else out
     out[...] = value
     return out
 
@@ -49,6 +56,7 @@ def _fill(out, like, value):
 class Identity(Activation):
     """g(u) = u."""
 
+    __slots__ = ()
     name = "identity"
     curved = False
 
@@ -72,6 +80,7 @@ class Sigmoid(Activation):
     0.25
     """
 
+    __slots__ = ()
     name = "sigmoid"
 
     def g(self, u, out=None):
@@ -100,6 +109,7 @@ class Sigmoid(Activation):
 class Tanh(Activation):
     """g(u) = tanh u."""
 
+    __slots__ = ()
     name = "tanh"
 
     def g(self, u, out=None):
@@ -127,6 +137,7 @@ class LeakyReLU(Activation):
     Source: A. Maas et al., "Rectifier nonlinearities improve neural network acoustic models", 2013.
     """
 
+    __slots__ = ()
     name = "leaky_relu"
     slope = 0.01
     curved = False
@@ -148,6 +159,7 @@ class LeakyReLU(Activation):
 class ReLU(LeakyReLU):
     """g(u) = max(u, 0); g'(0) = 0 by convention."""
 
+    __slots__ = ()
     name = "relu"
     slope = 0.0
 
@@ -159,7 +171,7 @@ class ReLU(LeakyReLU):
 
     def dg(self, u, z=None, out=None):
         """Return 1 where u > 0, 0 elsewhere."""
-        return np.greater(u.real, 0, out=np.empty_like(u) if out is None else out)
+        return np.greater(u.real, 0, out=_empty(u) if out is None else out)
 
 
 class Softplus(Activation):
@@ -171,6 +183,7 @@ class Softplus(Activation):
     Source: C. Dugas et al., "Incorporating second-order functional knowledge", 2001.
     """
 
+    __slots__ = ()
     name = "softplus"
     _sigmoid = Sigmoid()
 
@@ -195,11 +208,13 @@ ACTIVATIONS = {a.name: a for a in (Identity(), Sigmoid(), Tanh(), ReLU(), LeakyR
 
 
 def activation(name):
-    """Return the activation of this name.
+    """Return the activation of this name; an ``Activation`` itself is returned as it is.
 
     Raises:
         ValueError: the name is none of ``identity, sigmoid, tanh, relu, leaky_relu, softplus``.
     """
-    if name not in ACTIVATIONS:
+    if isinstance(name, Activation):
+        return name
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         raise ValueError(f"unknown activation {name!r}: expected one of {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]

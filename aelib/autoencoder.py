@@ -1,11 +1,15 @@
 """The fully connected autoencoder: parameters, loss, gradient, curvature products, files."""
 
+import copy
 import math
+from numbers import Integral, Real
+from types import MappingProxyType
 
 import numpy as np
 
 from aelib import passes
-from aelib.activations import activation
+from aelib.activations import ACTIVATIONS, activation
+from aelib.arrays import codes, images, numbers, sum_of_squares
 from aelib.layers import dense_layers, initialiser, n_params
 from aelib.linearization import Linearization
 from aelib.modelfile import read_model, write_model
@@ -37,7 +41,9 @@ class Autoencoder:
         dtype: ``"float64"`` for checks, ``"float32"`` for speed; complex types serve the complex step.
 
     Attributes:
-        layers: list of ``aelib.layers.Dense``; ``layers[l].W`` and ``.b`` are views into ``theta``.
+        layers: tuple of ``aelib.layers.Dense``; ``layers[l].W`` and ``.b`` are views into ``theta``.
+
+    A copy (``copy.copy``, ``copy.deepcopy``, pickle) is a whole model with its own theta.
 
     Raises:
         ValueError: an argument is not as described.
@@ -47,6 +53,8 @@ class Autoencoder:
     >>> model.loss(np.zeros((3, 4)))            # 0.5 * 4 * (1/2)^2
     0.5
     """
+
+    __slots__ = ("__weakref__", "_layers", "_made", "_theta", "_weight_decay")
 
     def __init__(
         self,
@@ -60,71 +68,86 @@ class Autoencoder:
         seed=0,
         dtype="float64",
     ):
-        sizes = [int(size) for size in sizes]
-        if len(sizes) < 3 or len(sizes) % 2 == 0 or sizes[0] != sizes[-1] or min(sizes) < 1:
+        sizes = list(sizes) if np.iterable(sizes) else [sizes]
+        whole = all(isinstance(size, Integral) and size > 0 for size in sizes)
+        if not whole or len(sizes) < 3 or len(sizes) % 2 == 0 or sizes[0] != sizes[-1]:
             raise ValueError(
                 f"sizes is {sizes}: expected an odd number of positive widths, at least three, the first equal "
                 "to the last, such as [784, 200, 2, 200, 784]"
             )
-        dtype = np.dtype(dtype)
-        if dtype.name not in _DTYPES:
-            raise ValueError(f"dtype is {dtype.name}: expected one of {', '.join(_DTYPES)}")
-        if not (weight_decay >= 0 and math.isfinite(weight_decay)):
-            raise ValueError(f"weight_decay is {weight_decay}: expected a finite number >= 0")
-        self.config = dict(
-            sizes=sizes,
-            hidden=hidden if isinstance(hidden, str) else list(hidden),
-            code=code,
-            output=output,
-            output_bias=bool(output_bias),
-            init=init,
-            weight_decay=float(weight_decay),
-            seed=int(seed),
-            dtype=dtype.name,
-        )
-        self.weight_decay = float(weight_decay)
-        self._bind(np.zeros(n_params(sizes, self._biases), dtype))
+        name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
+        if name not in _DTYPES:
+            raise ValueError(f"dtype is {name}: expected one of {', '.join(_DTYPES)}")
+        if output_bias not in (True, False):
+            raise ValueError(f"output_bias is {output_bias!r}: expected True or False")
+        if not isinstance(seed, Integral) or seed < 0:
+            raise ValueError(f"seed is {seed!r}: expected a whole number >= 0")
+        draw, sizes = initialiser(init), [int(size) for size in sizes]
+        activations = _activations(hidden, len(sizes) - 3, code, output)
+        biases = [True] * (len(sizes) - 2) + [bool(output_bias)]
+        self.weight_decay = weight_decay
+        self._made = dict(hidden=hidden, init=init, seed=int(seed))
+        self._theta = np.zeros(n_params(sizes, biases), name)
+        self._layers = dense_layers(sizes, activations, biases, self._theta)
         rng = np.random.default_rng(seed)
-        draw = initialiser(init)
         for layer in self.layers:
-            layer.W[...] = draw(rng, layer.n_out, layer.n_in)
+            layer.W = draw(rng, layer.n_out, layer.n_in)
 
     @property
-    def _activations(self):
-        """The names of the layers' activations, in order."""
-        hidden, others = self.config["hidden"], len(self.config["sizes"]) - 3
-        if isinstance(hidden, str):
-            activation(hidden)  # raises where there is none of this name, even if no layer has it
-            hidden = [hidden] * others
-        if len(hidden) != others:
-            raise ValueError(f"hidden names {len(hidden)} activations: expected one name, or {others}, one a layer")
-        return [*hidden[: others // 2], self.config["code"], *hidden[others // 2 :], self.config["output"]]
+    def config(self):
+        """The arguments of a model like this one, by name, as it stands now: a view that cannot be written to."""
+        names = [layer.activation.name for layer in self.layers]
+        k = len(names) // 2 - 1
+        hidden, given = names[:k] + names[k + 1 : -1], self._made["hidden"]
+        own = dict(
+            sizes=[self.layers[0].n_in, *(layer.n_out for layer in self.layers)],
+            hidden=given if hidden == [given] * len(hidden) else hidden,
+            code=names[k],
+            output=names[-1],
+            output_bias=self.layers[-1].bias,
+            init=self._made["init"],
+            weight_decay=self.weight_decay,
+            seed=self._made["seed"],
+            dtype=self.dtype.name,
+        )
+        return MappingProxyType(own)
 
     @property
-    def _biases(self):
-        return [True] * (len(self.config["sizes"]) - 2) + [self.config["output_bias"]]
+    def layers(self):
+        """The layers, in order, a tuple of ``Dense``."""
+        return self._layers
+
+    @property
+    def weight_decay(self):
+        """The coefficient of 0.5 ||theta||^2 in the objective; may be set."""
+        return self._weight_decay
+
+    @weight_decay.setter
+    def weight_decay(self, value):
+        if not isinstance(value, Real) or not 0 <= value < math.inf:
+            raise ValueError(f"weight_decay is {value!r}: expected a finite number >= 0")
+        self._weight_decay = float(value)
 
     def _bind(self, theta):
-        """Make theta this model's vector and the layers views into it."""
+        """Make theta this model's vector, and that of its layers."""
         self._theta = theta
-        activations = [activation(name) for name in self._activations]
-        self.layers = dense_layers(self.config["sizes"], activations, self._biases, theta)
+        for layer in self.layers:
+            layer.__dict__["theta"] = theta
 
     @property
     def theta(self):
         """All parameters, (n_params,): per layer W in C order, then b if any. Writable in place.
 
-        Assigning copies the values in; a complex vector makes the model complex.
+        Assigning copies finite values in; a complex vector makes the model complex.
         """
         return self._theta
 
     @theta.setter
     def theta(self, values):
-        values = np.asarray(values)
-        if values.shape != self.theta.shape:
-            raise ValueError(f"theta has shape {values.shape}: expected {self.theta.shape} for this network")
-        if np.iscomplexobj(values) and not np.iscomplexobj(self.theta):
-            self._bind(values.astype(np.complex128))
+        grows = np.iscomplexobj(values) and not np.iscomplexobj(self.theta)
+        values = numbers("theta", values, self.theta.astype(np.complex128) if grows else self.theta)
+        if grows:
+            self._bind(values.copy())
         else:
             self.theta[...] = values
 
@@ -148,13 +171,22 @@ class Autoencoder:
 
         The checks use it to evaluate the model at theta + e p, or at a complex theta, without touching this one.
         """
+        if not isinstance(theta, np.ndarray) or theta.shape != self.theta.shape or theta.dtype not in _DTYPES:
+            what = f"{theta.dtype}{theta.shape}" if isinstance(theta, np.ndarray) else f"a {type(theta).__name__}"
+            raise ValueError(f"theta is {what}: expected an array {self.dtype.name}{self.theta.shape}")
         twin = object.__new__(type(self))
-        twin.config = dict(self.config, dtype=theta.dtype.name)
-        twin.weight_decay = self.weight_decay
-        if theta.shape != self.theta.shape or theta.dtype.name not in _DTYPES:
-            raise ValueError(f"theta is {theta.dtype.name}{theta.shape}: expected {self.dtype.name}{self.theta.shape}")
-        twin._bind(theta)
+        twin._made, twin._weight_decay, twin._theta = self._made, self._weight_decay, theta
+        twin._layers = tuple(layer.over(theta) for layer in self.layers)
         return twin
+
+    def __copy__(self):
+        return self.with_theta(self.theta.copy())
+
+    def __setstate__(self, state):
+        for name, value in state[1].items():
+            setattr(self, name, value)
+        if not self.theta.flags.writeable:  # joblib hands large arrays over as read-only memory maps
+            self._bind(self.theta.copy())
 
     def start_output_bias(self, X):
         """Set the output bias so that, at zero output weights, the output is the mean image.
@@ -165,7 +197,8 @@ class Autoencoder:
         Raises:
             ValueError: the network has no output bias, or its output is neither sigmoid nor identity.
         """
-        layer, name = self.layers[-1], self.config["output"]
+        layer = self.layers[-1]
+        name = layer.activation.name
         if layer.b is None or name not in ("sigmoid", "identity"):
             raise ValueError(
                 f"output is {name!r} with output_bias={layer.bias}: expected a sigmoid or identity output with a bias"
@@ -174,62 +207,52 @@ class Autoencoder:
         if name == "sigmoid":
             mean = np.clip(mean, 1e-3, 1 - 1e-3)
             mean = np.log(mean / (1 - mean))
-        layer.b[...] = mean
+        layer.b = mean
         return self
 
     # -- values ------------------------------------------------------------------------------------------------
 
-    def check_images(self, X, width=None, convert=False):
-        """Return X as an array if it holds floating-point rows of the right width (by default D), or raise ValueError.
+    def check_images(self, X, convert=False, look=True):
+        """Return X as an array if it can be images of this model, (n, D), or raise ValueError.
 
-        ``convert`` casts it to the model's dtype too.
+        They are floating point, finite and, with a sigmoid output, in [0, 1]; the first image that is not is named.
+        ``convert`` casts X to the model's dtype too; ``look=False`` is for images looked at before.
         """
-        X = np.asarray(X)
-        width = width or self.layers[0].n_in
-        if X.ndim != 2 or X.shape[1] != width or not len(X):
-            raise ValueError(f"X has shape {X.shape}: expected one image per row, (n, {width}) with n >= 1")
-        if X.dtype.kind not in "fc":
-            raise ValueError(f"X has dtype {X.dtype}: expected floating point in [0, 1] (divide grey levels by 255)")
+        bounded = self.layers[-1].activation.name == "sigmoid"
+        X = images(X, self.layers[0].n_in, self.dtype, bounded, look)
         return X.astype(self.dtype, copy=False) if convert else X
 
+    def _blocks_of(self, X):
+        return (X[i : i + _BLOCK].astype(self.dtype, copy=False) for i in range(0, len(X), _BLOCK))
+
     def _propagate(self, layers, X):
-        X = self.check_images(X, layers[0].n_in)
-        out = np.empty((len(X), layers[-1].n_out), self.dtype)
-        for i in range(0, len(X), _BLOCK):
-            block = X[i : i + _BLOCK].astype(self.dtype, copy=False)
-            out[i : i + _BLOCK] = passes.forward(layers, block).z[-1]
-        return out
+        return np.concatenate([passes.forward(layers, block).z[-1] for block in self._blocks_of(X)])
 
     def encode(self, X):
         """Return the codes z^{L/2} of images X (n, D): (n, d)."""
-        return self._propagate(self.layers[: len(self.layers) // 2], X)
+        return self._propagate(self.layers[: len(self.layers) // 2], self.check_images(X))
 
     def decode(self, Z):
         """Return the images that the decoder makes of codes Z (n, d): (n, D)."""
-        return self._propagate(self.layers[len(self.layers) // 2 :], Z)
+        decoder = self.layers[len(self.layers) // 2 :]
+        return self._propagate(decoder, codes(Z, decoder[0].n_in, self.dtype))
 
     def reconstruct(self, X):
         """Return z^L(X) of images X (n, D): (n, D)."""
-        return self._propagate(self.layers, X)
+        return self._propagate(self.layers, self.check_images(X))
 
     def _penalty(self):
-        if not self.weight_decay:
-            return 0.0
-        return 0.5 * self.weight_decay * (self.theta @ self.theta).item()
+        return 0.5 * self.weight_decay * sum_of_squares(self.theta) if self.weight_decay else 0.0
 
     def objective(self, residual):
         """Return F for these residuals z^L - x, (n, D): half-SSE per image plus the weight decay."""
-        r = residual.ravel()
-        return 0.5 * (r @ r).item() / len(residual) + self._penalty()
+        return 0.5 * sum_of_squares(residual) / len(residual) + self._penalty()
 
     def reconstruction_error(self, X):
         """Return 1/n sum_i 0.5 ||x_i - z^L(x_i)||^2, half-SSE per image, without weight decay."""
-        X, total = self.check_images(X), 0.0
-        for i in range(0, len(X), _BLOCK):
-            block = X[i : i + _BLOCK].astype(self.dtype, copy=False)
-            r = (passes.forward(self.layers, block).z[-1] - block).ravel()
-            total += (r @ r).item()
-        return 0.5 * total / len(X)
+        X = self.check_images(X)
+        errors = (sum_of_squares(passes.forward(self.layers, x).z[-1] - x) for x in self._blocks_of(X))
+        return 0.5 * sum(errors) / len(X)
 
     def loss(self, X):
         """Return F(theta) on images X (n, D): half-SSE per image plus 0.5 weight_decay ||theta||^2."""
@@ -255,9 +278,10 @@ class Autoencoder:
 
         Args:
             X: images in rows, floating point.
-            out: ``buffers(n)``; the gradient may be a view of them, good until their next use.
+            out: ``buffers(n)``; the gradient may be a view of them, good until their next use. They are for loops
+                whose images ``check_images`` has seen: the values of X are not looked at again.
         """
-        X = self.check_images(X, convert=True)
+        X = self.check_images(X, convert=True, look=out is None)
         n, part = len(X), self._part
         if n <= part:
             return self._loss_and_grad(X, out)
@@ -283,7 +307,7 @@ class Autoencoder:
 
     def linearize(self, X):
         """Return the ``Linearization`` at this theta and X: loss, grad, hvp, gnvp, jvp, vjp for many directions."""
-        return Linearization(self.with_theta(self.theta.copy()), self.check_images(X, convert=True))
+        return Linearization(copy.copy(self), np.array(self.check_images(X), self.dtype))
 
     def hvp(self, X, p):
         """Return H p on images X, (n_params,). For several directions, ``linearize`` once instead."""
@@ -296,12 +320,16 @@ class Autoencoder:
     # -- files -------------------------------------------------------------------------------------------------
 
     def save(self, path):
-        """Write the model to ``path`` (.npz), atomically: the arguments it was made with, and theta.
+        """Write the model to ``path`` (.npz), atomically: its ``config``, and theta.
 
         Raises:
-            ValueError: theta is not finite; such a file would not be loaded.
+            ValueError: theta is not finite, or an activation is one of the caller's: a file that would not be loaded.
         """
-        write_model(path, dict(self.config, dtype=self.dtype.name), self.theta)
+        for layer in self.layers:
+            if type(layer.activation) is not type(ACTIVATIONS.get(layer.activation.name)):
+                own = type(layer.activation).__name__
+                raise ValueError(f"{layer} has the activation {own}: a file can name those of aelib.activations only")
+        write_model(path, self.config, self.theta)
 
     @classmethod
     def load(cls, path):
@@ -317,3 +345,13 @@ class Autoencoder:
     def __repr__(self):
         sizes = "-".join(map(str, self.config["sizes"]))
         return f"Autoencoder({sizes}, {self.theta.size} parameters, {self.dtype.name})"
+
+
+def _activations(hidden, others, code, output):
+    """Return the activations of the layers by name, in order; ``others`` layers are hidden ones but not the code."""
+    if isinstance(hidden, str):
+        hidden = [activation(hidden).name] * others  # raises where there is none of this name, even if no layer has it
+    if not isinstance(hidden, (list, tuple)) or len(hidden) != others:
+        given = len(hidden) if isinstance(hidden, (list, tuple)) else repr(hidden)
+        raise ValueError(f"hidden names {given} activations: expected one name, or {others}, one a layer")
+    return [activation(name) for name in [*hidden[: others // 2], code, *hidden[others // 2 :], output]]

@@ -1,40 +1,71 @@
 """The reference ladder: what a model must beat, computed from the data; in half-SSE per image."""
 
+from numbers import Integral
+
 import numpy as np
+
+from aelib import arrays
+
+_BLOCK = 1000  # images at a time, so that their differences stay in cache
 
 
 def half_sse(X, Z):
-    """Return 1/n sum_i 0.5 ||x_i - z_i||^2 for two arrays of images in rows, (n, D).
+    """Return 1/n sum_i 0.5 ||x_i - z_i||^2 for two arrays of images in rows, (n, D); nan or inf where they hold some.
+
+    Raises:
+        ValueError: they are not two arrays of one shape (n, D) with n >= 1, of real numbers.
 
     >>> half_sse(np.zeros((3, 4)), np.full((3, 4), 0.5))
     0.5
     """
-    r = np.ravel(X - Z)
-    return float(0.5 * (r @ r) / len(X))
+    X, Z = np.asarray(X), np.asarray(Z)
+    if X.ndim != 2 or X.shape != Z.shape or not len(X):
+        raise ValueError(f"X has shape {X.shape}, Z {Z.shape}: expected images in rows, twice the same (n, D), n >= 1")
+    if X.dtype.kind not in "fiu" or Z.dtype.kind not in "fiu":
+        raise ValueError(f"X has dtype {X.dtype}, Z {Z.dtype}: expected real numbers")
+    dtype = np.result_type(X.dtype, Z.dtype, np.float32)
+    parts = (slice(first, first + _BLOCK) for first in range(0, len(X), _BLOCK))
+    return 0.5 * sum(arrays.sum_of_squares(np.subtract(X[part], Z[part], dtype=dtype)) for part in parts) / len(X)
 
 
 def pca(X_train, X_test, components=2):
     """Return scikit-learn's PCA, fitted on X_train (n, D), and its half-SSE on X_test (m, D).
 
     The best any linear autoencoder of this code size can do on X_train (Baldi and Hornik, 1989).
+
+    Raises:
+        ValueError: the images are no finite floating-point rows of one width, or more components than n or D.
     """
     from sklearn.decomposition import PCA
 
+    X_train, X_test = _two_sets(X_train, X_test, components)
     fitted = PCA(components, svd_solver="covariance_eigh").fit(X_train)
     return fitted, half_sse(X_test, fitted.inverse_transform(fitted.transform(X_test)))
+
+
+def _two_sets(X_train, X_test, *components):
+    D = np.shape(X_train)[-1] if np.ndim(X_train) else 1
+    X_train, X_test = (arrays.images(X, D, np.dtype(float), bounded=False) for X in (X_train, X_test))
+    most = min(X_train.shape)
+    if len(X_train) < 2 or not components or not all(isinstance(k, Integral) and 1 <= k <= most for k in components):
+        raise ValueError(
+            f"components is {', '.join(map(str, components))}, X_train has shape {X_train.shape}: expected two images "
+            f"or more, and whole numbers from 1 to {most}: no more components than images or pixels"
+        )
+    return X_train, X_test
 
 
 def ladder(X_train, X_test, components=(1, 2, 3)):
     """Return the half-SSE on X_test of standard answers fitted on X_train, as a dict by name, worst first.
 
-    Grey (every pixel 0.5), black, the mean training image, and PCA with each number of components.
+    Grey (every pixel 0.5), black, the mean training image, and PCA with each number of components. Errors are those
+    of ``pca``.
     """
-    levels = {
-        "grey": half_sse(X_test, np.float32(0.5)),
-        "black": half_sse(X_test, np.float32(0)),
-        "mean image": half_sse(X_test, X_train.mean(axis=0)),
-    }
+    X_train, X_test = _two_sets(X_train, X_test, *components)
     fitted, _ = pca(X_train, X_test, max(components))
+    mean = X_train.mean(axis=0, dtype=np.float64).astype(X_test.dtype)
+    answers = {"grey": X_test.dtype.type(0.5), "black": X_test.dtype.type(0), "mean image": mean}
+    levels = {name: half_sse(X_test, np.broadcast_to(answer, X_test.shape)) for name, answer in answers.items()}
     codes = fitted.transform(X_test)
     for k in components:
         restored = codes[:, :k] @ fitted.components_[:k] + fitted.mean_

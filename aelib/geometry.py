@@ -5,13 +5,13 @@ dz^T (J^T J) dz: J^T J is the metric that the distances between images give to t
 Hamprecht, 2023, draw it the same way.
 """
 
+import copy
 import functools
 import math
 
 import numpy as np
 
-from aelib import passes
-from aelib.activations import activation
+from aelib import arrays, passes
 from aelib.layers import Dense
 
 _BLOCK = 500  # codes at a time, so that activations stay in cache
@@ -38,16 +38,16 @@ def decoder_jacobian(model, Z):
     """
     decoder = model.layers[len(model.layers) // 2 :]
     d, D, size = decoder[0].n_in, decoder[-1].n_out, model.theta.size
-    Z = model.check_images(Z, d, convert=True)
-    shift = np.concatenate([np.zeros(size), np.eye(d).ravel(), np.zeros(d)]).astype(model.dtype)
-    layers = [Dense(d, d, activation("identity"), shift, size), *decoder]
+    Z = arrays.codes(Z, d, model.dtype)
+    theta = np.concatenate([model.theta, np.eye(d, dtype=model.dtype).ravel(), np.zeros(d, model.dtype)])
+    layers = [Dense(d, d, "identity", theta, size), *(layer.over(theta) for layer in decoder)]
     images, J = np.empty((len(Z), D), model.dtype), np.empty((len(Z), D, d), model.dtype)
     for first in range(0, len(Z), _BLOCK):
         block = slice(first, first + _BLOCK)
         primal, tangent = passes.forward(layers, Z[block]), None
         images[block] = primal.z[-1]
         for k in range(d):
-            p = np.zeros_like(shift)
+            p = np.zeros_like(theta)
             p[size + d * d + k] = 1
             tangent = passes.rp_forward(layers, p, primal, out=tangent)
             J[block, :, k] = tangent.R_z[-1]
@@ -55,7 +55,10 @@ def decoder_jacobian(model, Z):
 
 
 def metric(J):
-    """Return the metric J^T J, (n, d, d), of Jacobians (n, D, d)."""
+    """Return the metric J^T J, (n, d, d), of real and finite Jacobians (n, D, d)."""
+    J = np.asarray(J)
+    if J.ndim != 3 or J.dtype.kind not in "iuf" or not np.isfinite(J).all():
+        raise ValueError(f"J is {J.dtype}{J.shape}: expected real and finite Jacobians, (n, D, d)")
     return np.swapaxes(J, 1, 2) @ J
 
 
@@ -75,7 +78,12 @@ def ellipses(J, radius, longest=np.inf):
     Returns:
         Half-axes (n, d, d), the longest first: row k of an item is a vector in the plane. The short axis is the
         direction in which the image changes fastest.
+
+    Raises:
+        ValueError: J is no array of Jacobians, or a length is not positive.
     """
+    if not (0 < radius < math.inf and longest > 0):
+        raise ValueError(f"radius is {radius}, longest {longest}: expected positive numbers")
     values, vectors = np.linalg.eigh(metric(J).astype(np.float64))  # ascending
     speed = np.sqrt(np.maximum(values, 0))
     with np.errstate(divide="ignore"):
@@ -86,26 +94,34 @@ def ellipses(J, radius, longest=np.inf):
 class CodePlane:
     """The plane of codes of one model: what is asked of it is computed when it is first asked for, and kept.
 
+    It copies the model, so that later training does not change its answers.
+
     Args:
         model: an ``Autoencoder`` with a code of two numbers.
         mnist: what ``load_mnist`` returns.
         name: of the model, such as "update 100".
 
     Raises:
-        ValueError: the code has not two numbers.
+        ValueError: the code has not two numbers, or a parameter of the model is not finite.
     """
 
     def __init__(self, model, mnist, name=""):
         size = model.config["sizes"][len(model.layers) // 2]
         if size != 2:
             raise ValueError(f"the code has {size} numbers: expected two, for a plane")
-        self.model, self.mnist, self.name = model, mnist, name
+        if not np.isfinite(model.theta).all():
+            raise ValueError("a parameter of the model is not finite: it diverged, train it anew with smaller steps")
+        self.model, self.mnist, self.name = copy.copy(model), mnist, name
         self.lattice = functools.lru_cache(maxsize=4)(self._lattice)
 
     @functools.cached_property
     def codes(self):
         """Codes of the test images, (m, 2)."""
-        return self.model.encode(self.mnist.test_images)
+        with np.errstate(over="ignore", invalid="ignore"):
+            codes = self.model.encode(self.mnist.test_images)
+        if not np.isfinite(codes).all():
+            raise ValueError("a code is not finite: the model diverged, train it anew with smaller steps")
+        return codes
 
     @functools.cached_property
     def all_codes(self):
@@ -119,9 +135,15 @@ class CodePlane:
 
     @functools.cached_property
     def limits(self):
-        """A square (x0, x1, y0, y1) round the middle 96 per cent of the test codes in each direction."""
+        """A square (x0, x1, y0, y1) round the middle 96 per cent of the test codes in each direction.
+
+        Raises:
+            ValueError: the model has collapsed: these codes are one point.
+        """
         low, high = np.quantile(self.codes, [0.02, 0.98], axis=0).astype(float)
         half = 0.53 * (high - low).max()
+        if not half > 1e-6 * np.abs(self.codes).max():
+            raise ValueError(f"the model gives the images one and the same code, {low}: there is no plane to look at")
         return tuple((np.repeat((low + high) / 2, 2) + half * np.array([-1, 1, -1, 1])).tolist())
 
     def _lattice(self, limits, cells):
@@ -134,13 +156,15 @@ class CodePlane:
     def radius(self, limits, cells):
         """Return the change of image, ||dx|| to one digit, whose ellipses fit into the squares of a lattice."""
         magnification = np.median(np.sqrt(distortion(self.lattice(limits, cells)[1])))
+        if not magnification:
+            raise ValueError("the decoder makes the same image of most codes: there are no ellipses to draw")
         return float(f"{magnification * (limits[1] - limits[0]) / (5 * cells):.1g}")
 
     def vote(self, z, neighbours=15):
         """Return the most frequent label among the nearest test codes of z, (2,), and the number of its votes."""
-        near = np.linalg.norm(self.codes - z, axis=1).argpartition(neighbours)[:neighbours]
-        votes = np.bincount(self.mnist.test_labels[near])
-        return int(votes.argmax()), int(votes.max())
+        near = np.linalg.norm(self.codes - z, axis=1).argsort(kind="stable")[:neighbours]
+        labels, votes = np.unique(self.mnist.test_labels[near], return_counts=True)
+        return labels[votes.argmax()].item(), int(votes.max())
 
 
 def mnist_form(drawing, side=28, box=20):
@@ -151,13 +175,17 @@ def mnist_form(drawing, side=28, box=20):
     than a pixel beyond. Of MNIST's 70,000 digits all but 19 come back unchanged.
 
     Raises:
-        ValueError: the drawing is no two-dimensional array, or has no ink.
+        ValueError: the drawing is no two-dimensional array of numbers in [0, 1], or has no ink.
 
     Source: Y. LeCun et al., 1998, "Gradient-based learning applied to document recognition", III.A.
     """
-    drawing = np.asarray(drawing, np.float64)
-    if drawing.ndim != 2:
-        raise ValueError(f"the drawing has shape {drawing.shape}: expected (height, width)")
+    drawing = np.asarray(drawing)
+    if drawing.ndim != 2 or drawing.dtype.kind not in "biuf":
+        raise ValueError(f"the drawing has dtype {drawing.dtype} and shape {drawing.shape}: expected (height, width)")
+    drawing = drawing.astype(np.float64)
+    if drawing.size and not (drawing.min() >= 0 and drawing.max() <= 1):
+        ends = f"{drawing.min():g} to {drawing.max():g}"
+        raise ValueError(f"the drawing reaches from {ends}: expected [0, 1] (divide grey levels by 255)")
     rows, columns = (np.flatnonzero(drawing.any(axis=axis)) for axis in (1, 0))
     if not rows.size:
         raise ValueError("the drawing is empty: draw a digit first")

@@ -4,14 +4,19 @@ import math
 
 import numpy as np
 
+from aelib.activations import activation
+from aelib.arrays import numbers
+
 
 class Dense:
-    """A fully connected layer u = z W^T + b, z' = g(u), whose W and b are views into theta.
+    """A fully connected layer u = z W^T + b, z' = g(u), whose W and b are views into theta, made when asked for.
+
+    Assigning to W or b copies the values into theta; the activation may be replaced. Nothing else can be set.
 
     Args:
         n_in: number of inputs p.
         n_out: number of units q.
-        activation: an ``aelib.activations.Activation``.
+        activation: an ``aelib.activations.Activation``, or the name of one.
         theta: the flat vector of all parameters, (n_params,).
         offset: where this layer's W begins in theta; b, if any, follows W.
         bias: whether the layer has a bias.
@@ -22,17 +27,45 @@ class Dense:
     """
 
     def __init__(self, n_in, n_out, activation, theta, offset, bias=True):
-        self.n_in, self.n_out, self.activation, self.bias = n_in, n_out, activation, bias
         middle = offset + n_out * n_in
-        self.W_slice = slice(offset, middle)
-        self.b_slice = slice(middle, middle + n_out * bias)
-        self.W, self.b = self.split(theta)
+        self.__dict__.update(n_in=n_in, n_out=n_out, bias=bias, theta=theta, W_slice=slice(offset, middle))
+        self.__dict__.update(b_slice=slice(middle, middle + n_out * bias))
+        self.activation = activation
+
+    @property
+    def W(self):
+        """Weights, (q, p)."""
+        return self.theta[self.W_slice].reshape(self.n_out, self.n_in)
+
+    @property
+    def b(self):
+        """Biases, (q,), or None."""
+        return self.theta[self.b_slice] if self.bias else None
+
+    def __setattr__(self, name, value):
+        if name == "W" or (name == "b" and self.bias):
+            block = getattr(self, name)
+            block[...] = numbers(name, value, block)
+        elif name == "activation":
+            self.__dict__[name] = activation(value)
+        else:
+            what = "there is no bias" if name == "b" else "only W, b and activation can"
+            raise AttributeError(f"{name} of {self} cannot be set: {what}; make another Autoencoder")
+
+    def over(self, theta):
+        """Return a layer like this one over another vector, (n_params,) or longer."""
+        return Dense(self.n_in, self.n_out, self.activation, theta, self.W_slice.start, self.bias)
 
     def split(self, vector):
         """Return this layer's blocks of a flat vector as views: ((q, p), (q,) or None).
 
         The blocks of theta are (W, b), of a direction p they are (P, q), of a gradient (grad_W, grad_b).
+
+        Raises:
+            ValueError: the vector has not the shape of theta.
         """
+        if vector.shape != self.theta.shape:
+            raise ValueError(f"the vector has shape {vector.shape}: expected a flat one like theta, {self.theta.shape}")
         W = vector[self.W_slice].reshape(self.n_out, self.n_in)
         return W, vector[self.b_slice] if self.bias else None
 
@@ -50,12 +83,12 @@ def n_params(sizes, biases):
 
 
 def dense_layers(sizes, activations, biases, theta):
-    """Return the list of ``Dense`` layers over theta, in order; each begins where the last one ends."""
+    """Return the ``Dense`` layers over theta, in order, as a tuple; each begins where the last one ends."""
     layers, offset = [], 0
     for p, q, g, bias in zip(sizes, sizes[1:], activations, biases, strict=False):
         layers.append(Dense(p, q, g, theta, offset, bias))
         offset = layers[-1].b_slice.stop
-    return layers
+    return tuple(layers)
 
 
 def glorot(rng, q, p):
@@ -94,6 +127,6 @@ def initialiser(name):
     Raises:
         ValueError: the name is none of ``glorot, he, report``.
     """
-    if name not in INITIALISERS:
+    if not isinstance(name, str) or name not in INITIALISERS:
         raise ValueError(f"unknown init {name!r}: expected one of {', '.join(INITIALISERS)}")
     return INITIALISERS[name]

@@ -5,16 +5,17 @@ from functools import cached_property
 import numpy as np
 
 from aelib import passes
+from aelib.arrays import numbers
 
 
 class Linearization:
     """The passes at a fixed theta and batch, computed once and shared by any number of directions.
 
-    Made by ``Autoencoder.linearize``. It copies theta, so that later training does not change its answers. Its
-    products depend on their argument alone, in any order. Not for use by two threads at once: they share buffers.
+    Made by ``Autoencoder.linearize``, over copies of theta and X, so that later changes do not change its answers.
+    Its products depend on their argument alone, in any order. Not for use by two threads at once: they share buffers.
 
     Attributes:
-        output: z^L, (n, D).
+        output: z^L, (n, D); as ``grad``, it cannot be written to.
         primal: the cache of ``passes.forward``.
     """
 
@@ -22,7 +23,8 @@ class Linearization:
         self._model, self._layers, self._n = model, model.layers, len(X)
         self._weight_decay = model.weight_decay
         self.primal = passes.forward(self._layers, X)
-        self.output = self.primal.z[-1]
+        self.output = self.primal.z[-1].view()
+        self.output.flags.writeable = False
         self._tangent = self._product = None  # buffers, made by the first product
 
     @cached_property
@@ -41,6 +43,7 @@ class Linearization:
         """Gradient of F, (n_params,)."""
         grad = passes.parameter_gradient(self._layers, self.primal.z, self.adjoint.grad_u)
         grad += self._weight_decay * self._model.theta
+        grad.flags.writeable = False
         return grad
 
     def _rp_forward(self, p):
@@ -48,11 +51,11 @@ class Linearization:
         return self._tangent
 
     def _direction(self, p):
-        p = np.asarray(p, self._model.dtype)
-        if p.shape != self._model.theta.shape:
-            shape = self._model.theta.shape
-            raise ValueError(f"direction p has shape {p.shape}: expected a flat vector like theta, {shape}")
-        return p
+        theta = self._model.theta
+        p = np.asarray(p)
+        if p.shape == (theta.size, 1):  # so SciPy's LinearOperator gives the columns of a matrix
+            p = p[:, 0]
+        return numbers("direction p", p, theta, "a flat vector like theta, ")
 
     def jvp(self, p):
         """Return J p = R_p{z^L}, (n, D), for p (n_params,). Cost: about 2/3 of a gradient."""
@@ -63,9 +66,7 @@ class Linearization:
 
         Weight decay has no part in J.
         """
-        V = np.asarray(V, self._model.dtype)
-        if V.shape != self.output.shape:
-            raise ValueError(f"V has shape {V.shape}: expected one row per image, {self.output.shape}")
+        V = numbers("V", V, self.output, "one row per image, ")
         self._product = passes.backward(self._layers, self.primal, V, out=self._product)
         return self._product.grad.copy()
 

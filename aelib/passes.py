@@ -61,7 +61,7 @@ def forward(layers, X, out=None):
     z[0] = X
     for l, layer in enumerate(layers, start=1):
         np.matmul(z[l - 1], layer.W.T, out=u[l])
-        if layer.b is not None:
+        if layer.bias:
             u[l] += layer.b
         layer.activation.g(u[l], out=z[l])
     return out
@@ -106,7 +106,7 @@ def parameter_gradient(layers, z, grad_u, out=None):
         grad_u: of the ``Adjoint``.
         out: a flat vector to be overwritten.
     """
-    grad = np.empty(layers[-1].b_slice.stop, z[-1].dtype) if out is None else out
+    grad = np.zeros(layers[-1].theta.size, z[-1].dtype) if out is None else out
     ones = np.ones(len(z[-1]), z[-1].dtype)
     for l, layer in enumerate(layers, start=1):
         grad_W, grad_b = layer.split(grad)
@@ -174,7 +174,7 @@ def rp_backward(layers, p, primal, adjoint, tangent, R_grad_zL, out=None):
     R_u, R_z = tangent
     if out is None:
         n, dtype = R_grad_zL.shape[0], R_grad_zL.dtype
-        out = Adjoint(_buffers(layers, n, dtype), _buffers(layers, n, dtype), np.empty(p.size, dtype))
+        out = Adjoint(_buffers(layers, n, dtype), _buffers(layers, n, dtype), np.zeros(p.size, dtype))
     R_grad_u, R_grad_z, R_grad = out
     ones = np.ones(len(R_grad_zL), R_grad_zL.dtype)
     R_grad_z[-1] = R_grad_zL

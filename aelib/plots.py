@@ -78,12 +78,10 @@ def levels(ax, ladder):
 
 
 def codes(ax, Z, labels, title="", size=2.0, fontsize="large"):
-    """Draw two-dimensional codes (n, 2) coloured by digit; each digit stands at the median of its class."""
-    for digit in range(10):
+    """Draw two-dimensional codes (n, 2) coloured by digit or other label, which stands at its class's median."""
+    for k, digit in enumerate(np.unique(labels)):
         own = Z[labels == digit]
-        if not len(own):
-            continue
-        color = DIGITS[digit]
+        color = DIGITS[(k if isinstance(digit, str) else int(digit)) % len(DIGITS)]
         ax.plot(*own.T, ".", markersize=size, color=color, markeredgewidth=0, alpha=0.7, rasterized=True)
         ax.annotate(
             str(digit),
@@ -257,6 +255,7 @@ def distortion_map(ax, values, limits):
     """Draw magnifications of area (rows, columns), code 2 ascending, in grey on a logarithmic scale, with a key."""
     logs = np.log10(np.maximum(values, 1e-12))
     low, high = np.quantile(logs, [0.02, 0.98])
+    high = max(high, low + 1e-3)  # one and the same magnification everywhere has a scale too
     image = ax.imshow(
         logs, cmap="Greys", vmin=low, vmax=high + 0.8 * (high - low), extent=limits, origin="lower", aspect="auto"
     )  # the darkest greys are left to the codes

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 
+from aelib.arrays import sum_of_squares
 from aelib.history import Diverged, History, Interrupted, Kept, Progress
 
 _KEEP_EVERY = 100  # updates between two copies of the parameters, kept in case training diverges
@@ -136,7 +137,7 @@ def _updates(model, X, optimizer, epochs, sizes, rng, X_test, history):
 def _gradient(model, batch, buffers):
     """Return the loss, the gradient, its norm, and which of them is not finite, or ""."""
     loss, grad = model.loss_and_grad(batch, out=buffers)
-    norm = math.sqrt(grad @ grad)
+    norm = math.sqrt(sum_of_squares(grad))
     fault = "" if math.isfinite(norm) else f"the norm of the gradient is {norm}"
     return loss, grad, norm, fault if math.isfinite(loss) else f"the loss is {loss}"
 

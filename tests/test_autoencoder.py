@@ -158,7 +158,7 @@ def test_bad_images_are_named():
         ValueError, match=r"X has dtype uint8: expected floating point in \[0, 1\] \(divide grey levels"
     ):
         model.linearize(np.zeros((3, 4), np.uint8))
-    with pytest.raises(ValueError, match=r"X has shape \(1, 4\): expected one image per row, \(n, 2\)"):
+    with pytest.raises(ValueError, match=r"Z has shape \(1, 4\): expected one code per row, \(n, 2\)"):
         model.decode(np.zeros((1, 4)))
     with pytest.raises(ValueError, match=r"theta has shape \(3,\): expected \(22,\)"):
         model.theta = np.zeros(3)

@@ -97,7 +97,7 @@ def _train(run):
         codes = [model.encode(images) for images in (mnist.train_images, mnist.test_images)]
         arrays["codes"] = np.concatenate(codes).astype(np.float16)
     if "weights" in run.keep:
-        arrays |= dict(theta=model.theta, config=np.array(json.dumps(model.config)))
+        arrays |= dict(theta=model.theta, config=np.array(json.dumps(dict(model.config))))
     if "pictures" in run.keep:
         arrays["pictures"] = np.round(255 * model.reconstruct(ten_digits(mnist))).astype(np.uint8)
     return arrays, status

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aelib.baselines import half_sse
 from aelib.settings import LIVE, Settings
 from aelib.train import Diverged, History, train
 
@@ -94,7 +95,7 @@ class Session:
         model = settings.model(X)
         self.settings, self.stages, self.model, self.optimizer = settings, {0: settings}, model, settings.optimizer()
         self.history, self.measurements, self.error = History(), [], None
-        self._mean = X.mean(axis=0)
+        self._mean = X.mean(axis=0, dtype=np.float64)
         watched = _Watched(self.optimizer, model)
         self.norms = watched.norms
         self._updates = train(
@@ -182,12 +183,11 @@ class Session:
             return self.measurements[-1]
         outputs = self.reconstruct(self.test_images)
         some = outputs[:_SAMPLE]
-        r = (outputs - self.test_images).ravel()
         to_mean = some.mean(axis=0) - self._mean
         self.measurements.append(
             Measurement(
                 self.update,
-                0.5 * float(r @ r) / len(outputs),
+                half_sse(self.test_images, outputs),
                 float(some.std(axis=0).max()),
                 float(some.max(axis=1).mean()),
                 0.5 * float(to_mean @ to_mean),
