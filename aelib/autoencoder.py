@@ -1,26 +1,23 @@
-"""The fully connected autoencoder: parameters, loss, gradient, curvature products, files."""
+"""The fully connected autoencoder: outputs, loss, gradient, curvature products, files."""
 
 import copy
 import math
-from numbers import Integral, Real
-from types import MappingProxyType
 
 import numpy as np
 
 from aelib import passes
-from aelib.activations import ACTIVATIONS, activation
-from aelib.arrays import codes, images, numbers, sum_of_squares
-from aelib.layers import dense_layers, initialiser, n_params
+from aelib.activations import ACTIVATIONS
+from aelib.arrays import codes, images, sum_of_squares
 from aelib.linearization import Linearization
 from aelib.modelfile import read_model, write_model
+from aelib.network import Network
 
-_DTYPES = ("float32", "float64", "complex64", "complex128")
 _BLOCK = 1000  # images evaluated at a time, so that activations stay in cache and memory stays small
 _PART = 500  # images whose passes run at a time in a net of ...
 _FEW = 2**17  # ... fewer parameters; in a larger one, adding up the parts' gradients costs what the cache saves
 
 
-class Autoencoder:
+class Autoencoder(Network):
     """x -> z^L(x): fully connected layers, trained to return their input.
 
     The objective is F(theta) = 1/n sum_i 0.5 ||x_i - z^L(x_i)||^2 + 0.5 weight_decay ||theta||^2. Its unit is
@@ -53,140 +50,6 @@ class Autoencoder:
     >>> model.loss(np.zeros((3, 4)))            # 0.5 * 4 * (1/2)^2
     0.5
     """
-
-    __slots__ = ("__weakref__", "_layers", "_made", "_theta", "_weight_decay")
-
-    def __init__(
-        self,
-        sizes,
-        hidden="relu",
-        code="identity",
-        output="sigmoid",
-        output_bias=True,
-        init="glorot",
-        weight_decay=0.0,
-        seed=0,
-        dtype="float64",
-    ):
-        sizes = list(sizes) if np.iterable(sizes) else [sizes]
-        whole = all(isinstance(size, Integral) and size > 0 for size in sizes)
-        if not whole or len(sizes) < 3 or len(sizes) % 2 == 0 or sizes[0] != sizes[-1]:
-            raise ValueError(
-                f"sizes is {sizes}: expected an odd number of positive widths, at least three, the first equal "
-                "to the last, such as [784, 200, 2, 200, 784]"
-            )
-        name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
-        if name not in _DTYPES:
-            raise ValueError(f"dtype is {name}: expected one of {', '.join(_DTYPES)}")
-        if output_bias not in (True, False):
-            raise ValueError(f"output_bias is {output_bias!r}: expected True or False")
-        if not isinstance(seed, Integral) or seed < 0:
-            raise ValueError(f"seed is {seed!r}: expected a whole number >= 0")
-        draw, sizes = initialiser(init), [int(size) for size in sizes]
-        activations = _activations(hidden, len(sizes) - 3, code, output)
-        biases = [True] * (len(sizes) - 2) + [bool(output_bias)]
-        self.weight_decay = weight_decay
-        self._made = dict(hidden=hidden, init=init, seed=int(seed))
-        self._theta = np.zeros(n_params(sizes, biases), name)
-        self._layers = dense_layers(sizes, activations, biases, self._theta)
-        rng = np.random.default_rng(seed)
-        for layer in self.layers:
-            layer.W = draw(rng, layer.n_out, layer.n_in)
-
-    @property
-    def config(self):
-        """The arguments of a model like this one, by name, as it stands now: a view that cannot be written to."""
-        names = [layer.activation.name for layer in self.layers]
-        k = len(names) // 2 - 1
-        hidden, given = names[:k] + names[k + 1 : -1], self._made["hidden"]
-        own = dict(
-            sizes=[self.layers[0].n_in, *(layer.n_out for layer in self.layers)],
-            hidden=given if hidden == [given] * len(hidden) else hidden,
-            code=names[k],
-            output=names[-1],
-            output_bias=self.layers[-1].bias,
-            init=self._made["init"],
-            weight_decay=self.weight_decay,
-            seed=self._made["seed"],
-            dtype=self.dtype.name,
-        )
-        return MappingProxyType(own)
-
-    @property
-    def layers(self):
-        """The layers, in order, a tuple of ``Dense``."""
-        return self._layers
-
-    @property
-    def weight_decay(self):
-        """The coefficient of 0.5 ||theta||^2 in the objective; may be set."""
-        return self._weight_decay
-
-    @weight_decay.setter
-    def weight_decay(self, value):
-        if not isinstance(value, Real) or not 0 <= value < math.inf:
-            raise ValueError(f"weight_decay is {value!r}: expected a finite number >= 0")
-        self._weight_decay = float(value)
-
-    def _bind(self, theta):
-        """Make theta this model's vector, and that of its layers."""
-        self._theta = theta
-        for layer in self.layers:
-            layer.__dict__["theta"] = theta
-
-    @property
-    def theta(self):
-        """All parameters, (n_params,): per layer W in C order, then b if any. Writable in place.
-
-        Assigning copies finite values in; a complex vector makes the model complex.
-        """
-        return self._theta
-
-    @theta.setter
-    def theta(self, values):
-        grows = np.iscomplexobj(values) and not np.iscomplexobj(self.theta)
-        values = numbers("theta", values, self.theta.astype(np.complex128) if grows else self.theta)
-        if grows:
-            self._bind(values.copy())
-        else:
-            self.theta[...] = values
-
-    @property
-    def dtype(self):
-        """The dtype of theta and of every result."""
-        return self.theta.dtype
-
-    @property
-    def blocks(self):
-        """The blocks of theta as a dict of slices, in order: ``{"W1": ..., "b1": ..., "W2": ...}``."""
-        named = {}
-        for l, layer in enumerate(self.layers, start=1):
-            named[f"W{l}"] = layer.W_slice
-            if layer.b is not None:
-                named[f"b{l}"] = layer.b_slice
-        return named
-
-    def with_theta(self, theta):
-        """Return a model of the same form over this very vector, (n_params,), of any accepted dtype; no copy.
-
-        The checks use it to evaluate the model at theta + e p, or at a complex theta, without touching this one.
-        """
-        if not isinstance(theta, np.ndarray) or theta.shape != self.theta.shape or theta.dtype not in _DTYPES:
-            what = f"{theta.dtype}{theta.shape}" if isinstance(theta, np.ndarray) else f"a {type(theta).__name__}"
-            raise ValueError(f"theta is {what}: expected an array {self.dtype.name}{self.theta.shape}")
-        twin = object.__new__(type(self))
-        twin._made, twin._weight_decay, twin._theta = self._made, self._weight_decay, theta
-        twin._layers = tuple(layer.over(theta) for layer in self.layers)
-        return twin
-
-    def __copy__(self):
-        return self.with_theta(self.theta.copy())
-
-    def __setstate__(self, state):
-        for name, value in state[1].items():
-            setattr(self, name, value)
-        if not self.theta.flags.writeable:  # joblib hands large arrays over as read-only memory maps
-            self._bind(self.theta.copy())
 
     def start_output_bias(self, X):
         """Set the output bias so that, at zero output weights, the output is the mean image.
@@ -345,13 +208,3 @@ class Autoencoder:
     def __repr__(self):
         sizes = "-".join(map(str, self.config["sizes"]))
         return f"Autoencoder({sizes}, {self.theta.size} parameters, {self.dtype.name})"
-
-
-def _activations(hidden, others, code, output):
-    """Return the activations of the layers by name, in order; ``others`` layers are hidden ones but not the code."""
-    if isinstance(hidden, str):
-        hidden = [activation(hidden).name] * others  # raises where there is none of this name, even if no layer has it
-    if not isinstance(hidden, (list, tuple)) or len(hidden) != others:
-        given = len(hidden) if isinstance(hidden, (list, tuple)) else repr(hidden)
-        raise ValueError(f"hidden names {given} activations: expected one name, or {others}, one a layer")
-    return [activation(name) for name in [*hidden[: others // 2], code, *hidden[others // 2 :], output]]
