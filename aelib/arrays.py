@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-_PIECE = 1024  # float32 squares added in single precision; the sums of pieces are added in double precision
+_PIECE = 128  # float32 squares added in single precision, few to a lane; the pieces in double precision
 _ROWS = 256  # looked at together, so that they are read from memory once
 _OVERSHOOT = 1e-6  # beyond [0, 1]: the round-off of a division of grey levels in single precision
 

@@ -1,9 +1,14 @@
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
 
 from aelib import Adam, Autoencoder, fit
+from aelib.activations import Sigmoid, activation
+from aelib.arrays import sum_of_squares
+from aelib.baselines import half_sse
 
 
 def test_theta_is_one_vector_and_layers_are_views():
@@ -140,6 +145,17 @@ def test_files_that_are_no_models_are_named(tmp_path):
         (dict(sizes=[4, 2, 4], hidden="swish"), "unknown activation 'swish'"),
         (dict(sizes=[4, 2, 4], init="zeros"), "unknown init 'zeros': expected one of glorot, he, report"),
         (dict(sizes=[4, 2, 4], dtype="float16"), "dtype is float16: expected one of float32"),
+        (dict(sizes=[5.7, 2.2, 5.7]), r"sizes is \[5.7, 2.2, 5.7\]"),
+        (dict(sizes="525"), r"sizes is \['5', '2', '5'\]"),
+        (dict(sizes=784), r"sizes is \[784\]"),
+        (dict(sizes=[4, 2, 4], hidden=["relu"]), "hidden names 1 activations: expected one name, or 0"),
+        (dict(sizes=[4, 2, 4], hidden=None), "hidden names None activations"),
+        (dict(sizes=[4, 2, 4], code=["relu"]), r"unknown activation \['relu'\]"),
+        (dict(sizes=[4, 2, 4], output_bias="no"), "output_bias is 'no': expected True or False"),
+        (dict(sizes=[4, 2, 4], seed=-1), "seed is -1: expected a whole number >= 0"),
+        (dict(sizes=[4, 2, 4], seed=1.5), "seed is 1.5"),
+        (dict(sizes=[4, 2, 4], init=None), "unknown init None"),
+        (dict(sizes=[4, 2, 4], dtype="(2,"), r"dtype is \(2,: expected one of"),
         (dict(sizes=[4, 2, 4], weight_decay=-1), "weight_decay is -1: expected a finite number >= 0"),
     ],
 )
@@ -171,3 +187,256 @@ def test_assigning_theta():
     assert model.theta is vector and vector[5] == 5 and model.layers[0].W[1, 1] == 5
     model.theta = vector + 1e-200j
     assert model.dtype == np.complex128 and model.layers[1].b.imag[0] == 1e-200
+
+
+# -- theta and the layers are one thing ----------------------------------------------------------------------------
+
+
+def in_a_worker(model):
+    """Send the model to another process and back, as joblib does with arguments and results."""
+    from joblib import Parallel, delayed
+
+    return Parallel(n_jobs=2, max_nbytes=100)(delayed(copy.copy)(m) for m in (model, model))[1]
+
+
+COPIES = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda model: pickle.loads(pickle.dumps(model)),
+    "read-only": lambda model: pickle.loads(pickle.dumps(model, 5, buffer_callback=[].append), buffers=[frozen(model)]),
+    "joblib": in_a_worker,
+    "with_theta": lambda model: model.with_theta(model.theta.copy()),
+}
+
+
+def frozen(model):
+    theta = model.theta.copy()
+    theta.flags.writeable = False
+    return pickle.PickleBuffer(theta)
+
+
+def fitted(model, X):
+    fit(model, X, Adam(1e-2), epochs=3, batch_size=20, progress=False)
+    return model
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_a_copy_learns_like_its_model_and_leaves_it_alone(how, rng, tmp_path):
+    X = rng.random((60, 8))
+    model = Autoencoder([8, 5, 2, 5, 8], ["tanh", "relu"], output="identity", weight_decay=0.01, seed=3)
+    model.weight_decay, model.layers[1].activation = 0.02, "tanh"
+    theta, twin = model.theta.copy(), COPIES[how](model)
+    assert twin.config == model.config and twin.config["weight_decay"] == 0.02 and twin.config["code"] == "tanh"
+    fitted(twin, X)
+    np.testing.assert_array_equal(model.theta, theta)
+    fitted(model, X)
+    np.testing.assert_array_equal(twin.theta, model.theta)
+    twin.save(tmp_path / "net.npz")
+    values = [twin.loss(X), Autoencoder.load(tmp_path / "net.npz").loss(X), twin.linearize(X).loss]
+    assert values == pytest.approx([model.loss(X)] * 3, rel=1e-13)
+
+
+def test_a_copied_structure_keeps_its_links(rng):
+    model, layer, theta = copy.deepcopy([(m := Autoencoder([4, 2, 4])), m.layers[1], m.theta])
+    layer.b = np.arange(4)
+    np.testing.assert_array_equal(model.theta[-4:], range(4))
+    assert model.theta is theta and model.layers[1] is layer
+
+
+def test_gradient_descent_written_by_hand_moves_theta(rng):
+    X = rng.random((20, 6))
+    by_layer, by_theta = Autoencoder([6, 3, 6], seed=1), Autoencoder([6, 3, 6], seed=1)
+    held = by_layer.layers[0]
+    for _ in range(3):
+        grad, same = by_layer.loss_and_grad(X)[1], by_theta.loss_and_grad(X)[1]
+        for layer in by_layer.layers:
+            gW, gb = layer.split(grad)
+            layer.W = layer.W - 0.3 * gW
+            layer.b -= 0.3 * gb
+        by_theta.theta -= 0.3 * same
+    np.testing.assert_array_equal(by_layer.theta, by_theta.theta)
+    by_layer.theta = by_layer.theta + 1e-200j  # complex from now on, and the layers with it
+    held.W = np.full((3, 6), 2j)
+    assert by_layer.theta[0] == 2j
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("W", np.zeros((2, 3)), r"W has shape \(2, 3\): expected \(2, 4\)"),
+        ("W", 0.0, r"W has shape \(\): expected \(2, 4\)"),
+        ("W", np.full((2, 4), 1j), "W is complex, the model float32: expected real numbers"),
+        ("W", np.full((2, 4), "a"), "W has dtype <U1: expected numbers"),
+        ("b", np.array([0, np.nan]), "b holds nan: expected finite numbers"),
+        ("b", np.array([0, 1e300]), r"b holds 1e\+300: expected finite numbers in float32"),
+        ("b", None, r"b has shape \(\)"),
+        ("activation", "swish", "unknown activation 'swish'"),
+        ("activation", np.tanh, "unknown activation <ufunc 'tanh'>"),
+    ],
+)
+def test_what_cannot_be_a_layers_is_refused(name, value, sentence):
+    model = Autoencoder([4, 2, 4], dtype="float32")
+    before = model.theta.copy()
+    with pytest.raises(ValueError, match=sentence):
+        setattr(model.layers[0], name, value)
+    np.testing.assert_array_equal(model.theta, before)
+
+
+def test_what_would_fall_apart_cannot_be_set():
+    model = Autoencoder([4, 2, 4], output_bias=False)
+    other = Autoencoder([4, 2, 4], output_bias=False)
+    for name in ("layers", "hidden", "code", "output", "output_bias", "seed", "dtype", "config", "blocks"):
+        with pytest.raises(AttributeError, match=f"{name} of a model cannot be set: make another one"):
+            setattr(model, name, getattr(other, name, None))
+    for name in ("n_in", "n_out", "bias", "theta", "W_slice", "b_slice", "w"):
+        with pytest.raises(AttributeError, match=rf"{name} of Dense.* cannot be set"):
+            setattr(model.layers[0], name, 1)
+    with pytest.raises(AttributeError, match="there is no bias"):
+        model.layers[1].b = np.zeros(4)
+    with pytest.raises(TypeError):
+        model.layers[0] = other.layers[0]
+    with pytest.raises(TypeError):
+        model.config["weight_decay"] = 0.1
+    with pytest.raises(AttributeError):
+        activation("leaky_relu").slope = 0.2  # of every model's
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (np.full(22, np.nan), "theta holds nan"),
+        (np.full(22, "x"), "expected numbers"),
+        (np.zeros((22, 1)), r"theta has shape \(22, 1\)"),
+    ],
+)
+def test_what_cannot_be_theta_is_refused(values, sentence):
+    model = Autoencoder([4, 2, 4])
+    with pytest.raises(ValueError, match=sentence):
+        model.theta = values
+
+
+def test_with_theta_takes_any_array_of_its_shape(rng):
+    X, model = rng.random((5, 4)), Autoencoder([4, 2, 4], seed=1)
+    twice = np.repeat(model.theta, 2)
+    strided = model.with_theta(twice[::2])
+    assert strided.loss(X) == model.loss(X) and strided.linearize(X).loss == pytest.approx(model.loss(X), rel=1e-14)
+    strided.layers[1].W = np.ones((4, 2))
+    assert np.count_nonzero(twice == 1) == 8 and np.shares_memory(strided.layers[0].W, twice)
+    for theta in (list(model.theta), model.theta[:-1], model.theta.astype(">f8"), model.theta.astype("float16")):
+        with pytest.raises(ValueError, match=r"theta is .*: expected an array float64"):
+            model.with_theta(theta)
+
+
+def test_weight_decay_is_one_number(rng, tmp_path):
+    X, model = rng.random((5, 4)), Autoencoder([4, 2, 4])
+    at = model.linearize(X)
+    model.weight_decay = 0.1
+    model.save(tmp_path / "net.npz")
+    for same in (Autoencoder.load(tmp_path / "net.npz"), model.with_theta(model.theta), copy.copy(model)):
+        assert same.loss(X) == model.loss(X) > at.loss and same.config["weight_decay"] == 0.1
+    for value in (-1, np.nan, np.inf, 1j, "0.1", None, np.zeros(3)):
+        with pytest.raises(ValueError, match="expected a finite number >= 0"):
+            model.weight_decay = value
+
+
+def test_an_activation_of_ones_own_is_used_by_all_and_by_no_file(rng, tmp_path):
+    class Half(Sigmoid):
+        def g(self, u, out=None):
+            return np.multiply(super().g(u), 0.5, out=out)
+
+    X, model = rng.random((5, 4)), Autoencoder([4, 2, 4])
+    model.layers[1].activation = Half()
+    assert model.reconstruct(X).max() < 0.5 and model.linearize(X).output.max() < 0.5
+    assert copy.deepcopy(model).loss(X) == model.loss(X)
+    with pytest.raises(ValueError, match="has the activation Half"):
+        model.save(tmp_path / "net.npz")
+
+
+# -- sums, and what is asked of images -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 300, 20000])
+def test_losses_of_one_net_agree_to_seven_digits(n, rng):
+    """In single precision a float32 sum of these squares would be off by 1e-5 to 1e-3, by processor."""
+    X = (rng.random((n, 784), dtype="float32") > 0.8).astype("float32")
+    model = Autoencoder([784, 2, 784], weight_decay=0.1, seed=1, dtype="float32").start_output_bias(X)
+    r, theta = model.reconstruct(X).astype(float) - X, model.theta.astype(float)
+    error, penalty = 0.5 * np.einsum("ij,ij", r, r) / n, 0.05 * theta @ theta
+    at = model.linearize(X)
+    values = [model.loss(X), model.loss_and_grad(X)[0], at.loss, model.objective(at.output - X)]
+    np.testing.assert_allclose(values, error + penalty, rtol=3e-7)  # the outputs themselves differ by batch
+    values = [half_sse(X, model.reconstruct(X)), model.reconstruction_error(X)]
+    np.testing.assert_allclose(values, error, rtol=2e-7)
+
+
+@pytest.mark.parametrize("value", [0.1, 0.123, 0.3, 0.7, 0.9])
+def test_equal_squares_add_up_too(value):
+    """Their round-off does not cancel: kept in float32 it grows with their number."""
+    values = np.full((3000, 784), value, "float32")
+    exact = values.size * float(values[0, 0]) ** 2
+    assert sum_of_squares(values) == pytest.approx(exact, rel=1e-7)
+    assert half_sse(values, np.zeros_like(values)) == pytest.approx(exact / 6000, rel=1e-7)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "complex128", "uint8", "bool"])
+def test_sum_of_squares(dtype, rng):
+    for shape in [(0,), (1,), (3, 5), (1024,), (1025,), (700, 300)]:
+        values = (7 * rng.random(shape)).astype(dtype)
+        if "complex" in dtype:
+            values += (1j * rng.random(shape)).astype(dtype)
+        wide = values.astype(complex if "complex" in dtype else float)
+        assert sum_of_squares(values) == pytest.approx(np.sum(wide * wide), rel=1e-7)
+
+
+TAKERS = ["loss", "loss_and_grad", "linearize", "encode", "reconstruct", "reconstruction_error", "start_output_bias"]
+
+
+def taker(model, name):
+    if name == "train":
+        return lambda X: fit(model, X, Adam(), batch_size=1, progress=False)
+    if name == "X_test":
+        return lambda X: fit(model, np.zeros((2, 4)), Adam(), batch_size=1, X_test=X, progress=False)
+    return getattr(model, name)
+
+
+@pytest.mark.parametrize("name", [*TAKERS, "train", "X_test"])
+@pytest.mark.parametrize(
+    ("place", "value", "sentence"),
+    [
+        ((700, 3), np.nan, "image 700 of X holds nan: expected finite numbers"),
+        ((0, 0), -np.inf, "image 0 of X holds -inf"),
+        ((999, 1), 255.0, r"image 999 of X reaches from 0 to 255: expected \[0, 1\]"),
+        ((1, 1), -0.5, "image 1 of X reaches from -0.5 to 0"),
+    ],
+)
+def test_images_that_cannot_be_are_named(name, place, value, sentence):
+    X = np.zeros((1000, 4))
+    X[place] = value
+    model = Autoencoder([4, 2, 4])
+    before = model.theta.copy()
+    with pytest.raises(ValueError, match=sentence):
+        taker(model, name)(X)
+    np.testing.assert_array_equal(model.theta, before)
+
+
+def test_what_an_identity_output_can_make_and_round_off_are_accepted(rng):
+    raw = 255 * rng.random((5, 4))
+    assert np.isfinite(Autoencoder([4, 2, 4], output="identity").loss(raw))
+    assert np.isfinite(Autoencoder([4, 2, 4]).loss(np.full((5, 4), 1 + 5e-7)))
+    with pytest.raises(ValueError, match="X is complex, the model float64"):
+        Autoencoder([4, 2, 4]).loss(raw / 255 + 1j)
+    with pytest.raises(ValueError, match=r"holds .*nan"):
+        Autoencoder([4, 2, 4], dtype="complex128").loss(raw / 255 + complex(0, np.nan))
+
+
+def test_codes_that_cannot_be_are_named():
+    model = Autoencoder([4, 2, 4])
+    np.testing.assert_array_equal(model.decode([[3, -7]]), model.decode(np.array([[3.0, -7.0]])))
+    for codes, sentence in [
+        (np.zeros(2), r"Z has shape \(2,\): expected one code per row, \(n, 2\)"),
+        (np.array([[0, np.inf]]), "code 0 of Z holds inf"),
+        (np.array([[0, 1j]]), "Z is complex, the model float64"),
+        ([["a", "b"]], "Z has dtype <U1: expected numbers"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            model.decode(codes)
