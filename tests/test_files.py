@@ -104,6 +104,15 @@ def test_places_that_are_none(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_write_protected_file_is_not_replaced(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    save_text(path, "old")
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)  # whoever runs the tests as root may write all
+    with pytest.raises(PermissionError, match=r"a\.json is not saved: there is a write-protected file of this name"):
+        save_text(path, "new")
+    assert path.read_text() == "old"
+
+
 @POSIX
 def test_nobody_can_plant_a_link_and_nobody_is_waited_for(tmp_path, monkeypatch):
     """The name of a temporary file is random; were it known, what stands there would neither be followed nor harmed."""
