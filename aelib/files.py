@@ -34,7 +34,7 @@ def save_npz(path, **arrays):
         arrays: numeric or string arrays by name.
 
     Raises:
-        ValueError: an array holds something else than numbers or strings.
+        ValueError: an array holds something else than numbers or strings, or there are more than ``load_npz`` reads.
         OSError: ``path`` cannot be written, as in ``aelib.atomic.save``.
     """
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
@@ -48,7 +48,10 @@ def save_npz(path, **arrays):
             file.seek(0)
             file.truncate()
             np.savez(file, allow_pickle=False, **arrays)
-        _check_directory(file)
+        try:
+            _check_directory(file)
+        except ValueError as error:
+            raise ValueError(f"{path} is not saved: {error}") from None
 
     atomic.save(path, write)
 
