@@ -239,7 +239,7 @@ def _terms(model, at, p):
     adjoint = passes.backward(layers, primal, (primal.z[-1] + primal.z[0]) / n**2)
     tangent = passes.rp_forward(layers, P, primal)
     R_grad = passes.rp_backward(layers, P, primal, adjoint, tangent, tangent.R_z[-1] / n**2).grad
-    return [np.sqrt(v) for v in (adjoint.grad, tangent.R_z[-1], R_grad)]
+    return [np.sqrt(np.abs(v)) for v in (adjoint.grad, tangent.R_z[-1], R_grad)]  # a pass may have a wrong sign
 
 
 def check_model(model, X, method="complex", tolerance=None, seed=0):

@@ -12,7 +12,7 @@ _FLOOR = 1e-3  # a block's error is measured on no smaller a scale than this sha
 
 
 class CheckFailed(AssertionError):
-    """A derivative differs from its reference by more than the tolerance; the message is the table of the outcome."""
+    """A derivative differs from its reference by more than the tolerance; the message is its ``outcome`` as a table."""
 
 
 class Comparison(NamedTuple):
@@ -106,7 +106,9 @@ class Outcome:
     def verify(self):
         """Return this outcome, or raise ``CheckFailed`` with its table."""
         if not self.passed:
-            raise CheckFailed("\n" + str(self))
+            failure = CheckFailed("\n" + str(self))
+            failure.outcome = self
+            raise failure
         return self
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from aelib.coursework.lines import DERIVED, EXTENDED, axes, split, terms_of
+from aelib.coursework.lines import DERIVED, EXTENDED, LINES, axes, split, terms_of
 
 UNITS = ("z", "u", "g'", "g''", "grad_z", "grad_u", "R_z", "R_u", "R_grad_z", "R_grad_u", "x")
 INSTEAD = {  # what a factor may be mistaken for, beside those of the same axes
@@ -104,6 +104,15 @@ def variants(quantity, first=None):
                 for sign, more in ((1.0, ""), (-1.0, ", and a wrong sign")):
                     line = (*terms[:i], (sign, new), *terms[i + 1 :])
                     yield Variant(quantity, first, line, change, cause + more, rank + 3 * (sign < 0))
+    if len(out := LINES[quantity][1]) == 2 and "i" in out:
+        for unit in UNITS:
+            cause = f"{at(unit)} stands where {quantity}[l] is meant"
+            yield Variant(quantity, first, ((1.0, [(unit, out)]),), f"{at(unit)} for all of it", cause, 2)
+    for i, (_, term) in enumerate(terms):
+        if len(term) > 1 and all(where == "ij" for _, where in term):
+            added = tuple((1.0, [pair]) for pair in term)
+            line = (*terms[:i], *added, *terms[i + 1 :])
+            yield Variant(quantity, first, line, f"the sum for the product {write(term)}", "sum for product", 3)
     for extra in EXTRA.get(quantity, ()):
         new = [(f, axes(f)) for f in extra.split()]
         one = quantity == "R_u"

@@ -1,15 +1,11 @@
 """Networks on which bugs cannot hide, and what an answer did on one of them, judged line by line."""
 
-import linecache
-import sys
-import warnings
-
 import numpy as np
 
 from aelib import passes
 from aelib.activations import activation
-from aelib.coursework.judge import crash
 from aelib.coursework.lines import simulate, steps
+from aelib.coursework.tracing import Failed, call, close
 from aelib.layers import dense_layers, n_params
 
 FORMS = {  # arguments of each function, what it returns, and the passes before it
@@ -24,22 +20,22 @@ FORMS = {  # arguments of each function, what it returns, and the passes before 
     "gauss_newton": ("layers p u z", "Gp", ("forward",)),
     "loss_and_gradient": ("layers X", "loss grad", ()),
 }
-NETS = (  # widths, images, output bias; in the last one even a wrong axis gives numbers
-    ([9, 7, 5, 11, 9], 3, True),
-    ([9, 7, 5, 11, 9], 3, True),
-    ([9, 7, 5, 11, 9], 3, False),
-    ([4, 4, 4, 4, 4], 3, True),
-    ([4, 4, 4, 4, 4], 4, True),
+NETS = (  # widths, images, output bias, hidden activation; in the last one even a wrong axis gives numbers
+    ([9, 7, 5, 11, 9], 3, True, "tanh"),
+    ([9, 7, 5, 11, 9], 3, True, "tanh"),
+    ([9, 7, 5, 11, 9], 3, False, "softplus"),  # whose slope depends on u, where that of tanh may be had from z
+    ([4, 4, 4, 4, 4], 3, True, "tanh"),
+    ([4, 4, 4, 4, 4], 4, True, "tanh"),
 )
 
 
 class Probe:
     """One network with all that a function is given and all that it must compute, by (quantity, layer)."""
 
-    def __init__(self, name, rng, sizes, n, output_bias=True, dtype="float64"):
+    def __init__(self, name, rng, sizes, n, output_bias, hidden, dtype="float64"):
         self.name, self.dtype, L = name, np.dtype(dtype), len(sizes) - 1
         biases = [True] * (L - 1) + [output_bias]
-        hidden = ["tanh"] * (L // 2 - 1)
+        hidden = [hidden] * (L // 2 - 1)
         g = [activation(a) for a in (*hidden, "identity", *hidden, "sigmoid")]
         self.theta, self.p = rng.normal(0, 0.7, (2, n_params(sizes, biases))).astype(dtype)
         self.X = rng.uniform(0.05, 0.95, (n, sizes[0])).astype(dtype)
@@ -71,35 +67,6 @@ class Probe:
             q: own[q]() if q in own else array(q, L) if q in ("V", "R_V") else [array(q, l) for l in range(L + 1)]
             for q in FORMS[self.name][0].split()
         }
-
-
-class Failed(Exception):
-    """An answer did not return what it must: the message says why, in one line.
-
-    Attributes:
-        status: ``wrong``, ``crash``, ``time`` or ``not written``.
-        quantity: that has a wrong form, or "".
-        layer: its layer, or None.
-        cause: the likely cause, or "".
-    """
-
-    def __init__(self, status, text, quantity="", layer=None, cause=""):
-        super().__init__(text)
-        self.status, self.quantity, self.layer, self.cause = status, quantity, layer, cause
-
-
-def call(answer, arguments):
-    """Return answer(*arguments) without its warnings; raise ``Failed`` where it raises."""
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            return answer(*arguments)
-    except NotImplementedError:
-        raise Failed("not written", "not written yet") from None
-    except TimeoutError as error:
-        raise Failed("time", crash(error)) from None
-    except (Exception, SystemExit) as error:  # whatever a student's code may raise
-        raise Failed(getattr(error, "state", "crash"), crash(error)) from None
 
 
 class Observation:
@@ -154,13 +121,6 @@ def _same(a, b):
     if isinstance(b, list):
         return isinstance(a, list) and len(a) == len(b) and all(map(_same, a, b))
     return a is b if b is None else a is not None and np.array_equal(a, b)
-
-
-def close(a, b, tolerance):
-    """Whether two arrays agree, relative to the norm of the second."""
-    if a is None or b is None:
-        return False
-    return bool(np.linalg.norm(np.ravel(a - b)) <= tolerance * (np.linalg.norm(np.ravel(b)) or 1))
 
 
 def read(probe, result):
@@ -223,48 +183,6 @@ def dtypes(result):
     if isinstance(result, (list, tuple)):
         return set().union(*map(dtypes, result))
     return {result.dtype.name} if isinstance(result, (np.ndarray, np.generic)) else set()
-
-
-def line_where(answer, arguments, test):
-    """Return the student's line after which test(local variables) is first true, or "".
-
-    Args:
-        answer: the function; one of another process has no lines to watch.
-        arguments: what it is called with.
-        test: function of a dict of local variables.
-    """
-    code = getattr(answer, "__code__", None)
-    found, last, before = [], {}, sys.gettrace()
-
-    def watch(frame, event, arg):
-        if frame.f_code.co_filename != code.co_filename:
-            return None
-        if not found and frame in last and test(frame.f_locals):
-            found.append(last[frame])
-        last[frame] = frame.f_lineno
-        return watch
-
-    if code is not None:
-        try:
-            sys.settrace(watch)
-            call(answer, arguments)
-        except Failed:
-            pass
-        finally:
-            sys.settrace(before)
-    return f"line {found[0]}: {linecache.getline(code.co_filename, found[0]).strip()}" if found else ""
-
-
-def places(value, target):
-    """Return how often a local variable is, or contains, this array; in a flat vector, as one of its blocks."""
-    if isinstance(value, (list, tuple)):
-        return sum(places(part, target) for part in value)
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fc" or value.size < target.size:
-        return 0
-    if value.size == target.size or value.ndim > 1:
-        return int(value.size == target.size and close(value.ravel(), target.ravel(), 1e-9))
-    blocks = np.lib.stride_tricks.sliding_window_view(value, target.size)
-    return int(np.sum(np.linalg.norm(blocks - target.ravel(), axis=1) <= 1e-9 * (np.linalg.norm(target) or 1)))
 
 
 def right_passes():
