@@ -1,11 +1,14 @@
 import base64
+import copy
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from conftest import trained
 from matplotlib.image import imread
 
+from aelib import Autoencoder
 from aelib.datasets import Mnist
 from aelib.geometry import CodePlane
 from aelib.widgets.latent import LatentExplorer
@@ -132,6 +135,78 @@ def test_a_code_that_is_no_plane_is_refused(few):
     model = trained(few.train_images, 1, sizes=[784, 3, 784])
     with pytest.raises(ValueError, match="the code has 3 numbers"):
         LatentExplorer(model, few)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda model: model.theta.fill(np.nan), "a parameter of the model is not finite: it diverged"),
+        (lambda model: model.theta.fill(1e30), "a code is not finite: the model diverged"),
+        (lambda model: model.layers[1].W.fill(0), "the model gives the images one and the same code"),
+    ],
+)
+def test_a_diverged_or_collapsed_net_is_refused(nets, few, damage, sentence):
+    broken = copy.copy(nets[1])
+    damage(broken)
+    with pytest.raises(ValueError, match=sentence):
+        LatentExplorer(broken, few)
+    if "finite" in sentence:
+        assert "not finite" in attempt(lambda: LatentExplorer(nets[1], few, film={"broken": broken}).moments[0].codes)
+
+
+def attempt(action):
+    with pytest.raises(ValueError) as error:
+        action()
+    return str(error.value)
+
+
+def test_a_dead_decoder_is_shown_as_it_is(nets, few):
+    dead = copy.copy(nets[1])
+    dead.layers[-1].W[...] = 0
+    for under in ("nothing", "distortion"):
+        explorer = LatentExplorer(dead, few, under=under)
+        assert explorer.plane.captions[1:3] == ["fastest change\n0 per unit", "slowest change\n0 per unit"]
+        assert np.isfinite(explorer.plane.marks["axes"]).all()
+    assert "no ellipses to draw" in attempt(lambda: LatentExplorer(dead, few, under="ellipses"))
+
+
+def test_later_training_does_not_change_what_is_shown(nets, few):
+    net = copy.copy(nets[1])
+    explorer, first = LatentExplorer(net, few), CodePlane(net, few)
+    error, codes = first.error, nets[1].encode(few.test_images)
+    net.theta[...] = nets[0].theta
+    explorer.plane.hover = codes[7].tolist()
+    np.testing.assert_allclose(explorer.plane.marks["near"], codes[7], rtol=1e-6)
+    np.testing.assert_allclose(tile(explorer, 4), nets[1].reconstruct(few.test_images[7:8])[0], atol=1 / 255)
+    assert explorer.now.error == error == first.error == pytest.approx(nets[1].loss(few.test_images))
+
+
+def test_a_film_of_one_object_is_refused(nets, few):
+    for film in ({"update 0": nets[0], "update 1": nets[0]}, {"update 0": nets[1]}):
+        assert "put copies into it" in attempt(lambda film=film: LatentExplorer(nets[1], few, film=film))
+
+
+def test_images_and_points_of_another_form_are_refused(nets, few):
+    small = replace(few, train_images=few.train_images[:, :64], test_images=few.test_images[:, :64])
+    assert "64 pixels: expected 28 x 28" in attempt(lambda: LatentExplorer(Autoencoder([64, 2, 64]), small))
+    for point in ([1.0], [np.nan, 0.0], 3.0):
+        assert "expected two numbers" in attempt(lambda point=point: LatentExplorer(nets[1], few, point=point))
+
+
+@pytest.mark.parametrize(
+    "labels", [lambda y: y + 40, lambda y: np.array([f"class {k}" for k in y]), lambda y: -y.astype(int) // 3]
+)
+def test_other_labels_than_mnists(nets, few, labels):
+    other = replace(few, train_labels=labels(few.train_labels), test_labels=labels(few.test_labels))
+    other = replace(other, test_images=other.test_images[:6], test_labels=other.test_labels[:6])
+    explorer, plane = LatentExplorer(nets[1], other), CodePlane(nets[1], other)
+    assert explorer.plane.captions[3] == f"test image 0\na {other.test_labels[0]}"
+    label, votes = plane.vote(plane.codes[0], neighbours=1)
+    assert (label, votes) == (other.test_labels[0], 1)
+    assert plane.vote(plane.codes[0])[1] == max(np.unique(other.test_labels, return_counts=True)[1])
+    explorer.plane.drawing = np.uint8(255 * np.eye(112)).tobytes()
+    assert "of 6 near codes" in explorer.plane.captions[7] and explorer.error is None
 
 
 def test_an_unknown_ground_is_refused(nets, few):

@@ -108,7 +108,7 @@ class LatentExplorer(ipywidgets.VBox):
     its changes along the two axes of the Jacobian's ellipse, which is drawn at one size everywhere; the arrows show
     directions. Hover: the nearest image and its reconstruction. Click (or Enter): that image ends the path, the one
     before starts it. Draw a digit: it is brought into MNIST's form, and its code appears. A stored notebook shows the
-    first state.
+    first state. The models are copied: later training does not change what is shown.
 
     Args:
         model: an ``Autoencoder`` with a code of two numbers.
@@ -125,20 +125,28 @@ class LatentExplorer(ipywidgets.VBox):
         error: the exception of the last event, or None.
 
     Raises:
-        ValueError: a code has not two numbers, or there is no such ``under``.
+        ValueError: there is no such ``under``; the images are not 28 x 28; a code has not two numbers; a model
+            diverged, or has collapsed to one code; the film shows one model twice.
     """
 
     def __init__(self, model, mnist, film=None, point=None, under="nothing"):
         if under not in UNDER:
             raise ValueError(f"under is {under!r}: expected one of {', '.join(UNDER)}")
-        film = dict(film or {})
+        film, width = dict(film or {}), mnist.test_images.shape[1]
+        if width != 784:
+            raise ValueError(f"the images have {width} pixels: expected 28 x 28, as the tiles and the drawing pad have")
+        if len({id(early.theta) for early in (*film.values(), model)}) <= len(film):
+            raise ValueError("the film shows one model twice: put copies into it, copy.copy(model), while training")
         self.moments = [CodePlane(early, mnist, name) for name, early in film.items()]
         self.moments.append(CodePlane(model, mnist, "the end" if film else ""))
         self.now, self.mnist, self.error = self.moments[-1], mnist, None
         self.limits = self.now.limits
         self._pictures, self._busy, self._drawing = {}, False, None
         self._near, self._path = 0, [1, 0]  # images, test images first: the hovered one; start and end of the path
-        point = np.clip(self.now.codes[0] if point is None else point, self.limits[::2], self.limits[1::2])
+        point = np.asarray(self.now.codes[0] if point is None else point, float)
+        if point.shape != (2,) or not np.isfinite(point).all():
+            raise ValueError(f"point is {point}: expected two numbers, a code")
+        point = np.clip(point, self.limits[::2], self.limits[1::2])
         self.plane, self.message = Plane(point=[float(value) for value in point]), ipywidgets.HTML()
         self.controls = self._controls(under)
         wrap = ipywidgets.Layout(flex_flow="row wrap")
@@ -235,7 +243,7 @@ class LatentExplorer(ipywidgets.VBox):
         """Show another moment, other codes or another ground; pictures once made are kept."""
         if "film" in self.controls:
             self.now = self.moments[self.controls["film"].value]
-        key = self.now.name, self.controls["show"].value, self.controls["under"].value
+        key = self.moments.index(self.now), self.controls["show"].value, self.controls["under"].value
         if key not in self._pictures:
             figure = Figure(figsize=(_SIDE / DPI, _SIDE / DPI), dpi=DPI)
             FigureCanvasAgg(figure)
@@ -253,8 +261,8 @@ class LatentExplorer(ipywidgets.VBox):
         """Return image k, test images first, (784,), its label, and its name."""
         n = len(self.mnist.test_images)
         if k < n:
-            return self.mnist.test_images[k], int(self.mnist.test_labels[k]), f"test image {k}"
-        return self.mnist.train_images[k - n], int(self.mnist.train_labels[k - n]), f"training image {k - n}"
+            return self.mnist.test_images[k], self.mnist.test_labels[k].item(), f"test image {k}"
+        return self.mnist.train_images[k - n], self.mnist.train_labels[k - n].item(), f"training image {k - n}"
 
     def _code(self, k):
         return self.now.model.encode(self._image(k)[0][None])[0]
@@ -287,7 +295,7 @@ class LatentExplorer(ipywidgets.VBox):
             marks["drawn"] = np.clip(code, self.limits[::2], self.limits[1::2])
             tiles += [_grey(self._drawing)] * 2 + [_grey(restored)]
             captions[-2:] = [
-                f"{votes} of 15 near codes\na {digit}",
+                f"{votes} of {min(15, len(self.now.codes))} near codes\na {digit}",
                 f"reconstructed\nhalf-SSE {half_sse(self._drawing[None], restored[None]):.1f}",
             ]
         self.plane.tiles, self.plane.captions = np.stack(tiles).tobytes(), captions
