@@ -54,3 +54,10 @@ def test_no_overflow_and_no_subnormal_slopes(name, dtype):
 def test_unknown_name_is_named():
     with pytest.raises(ValueError, match=r"unknown activation 'swish': expected one of identity, sigmoid"):
         activation("swish")
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_whole_numbers_are_points_too(name):
+    g, u = ACTIVATIONS[name], np.array([-2, 0, 3])
+    for function in (g.g, g.dg, g.d2g):
+        np.testing.assert_array_equal(function(u), function(u.astype(float)))

@@ -3,7 +3,7 @@ import pytest
 from conftest import NETS, SMALL, trained
 
 from aelib import Autoencoder
-from aelib.geometry import decoder_jacobian, distortion, ellipses, metric, mnist_form
+from aelib.geometry import CodePlane, decoder_jacobian, distortion, ellipses, metric, mnist_form
 
 
 @pytest.mark.parametrize("arguments", SMALL.values(), ids=SMALL)
@@ -84,3 +84,44 @@ def test_no_ink_is_named():
         mnist_form(np.zeros((10, 10)))
     with pytest.raises(ValueError, match=r"shape \(784,\)"):
         mnist_form(np.ones(784))
+
+
+@pytest.mark.parametrize(
+    ("drawing", "sentence"),
+    [
+        (np.full((9, 9), np.nan), "reaches from nan"),
+        (np.full((9, 9), 255), r"reaches from 255 to 255: expected \[0, 1\] \(divide grey levels"),
+        (np.eye(9) - 0.1, "reaches from -0.1"),
+        (1j * np.eye(9), "dtype complex128"),
+        (np.zeros((0, 0)), "empty"),
+        ([["ink"]], "dtype <U3"),
+    ],
+)
+def test_what_cannot_be_a_drawing_is_named(drawing, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        mnist_form(drawing)
+    assert mnist_form(np.eye(9, dtype=bool)).max() > 0.3
+
+
+@pytest.mark.parametrize("function", [metric, distortion, lambda J: ellipses(J, 1.0)])
+@pytest.mark.parametrize("J", [np.zeros((7, 2)), np.full((1, 7, 2), np.nan), np.full((1, 7, 2), 1j), [[["a"]]]])
+def test_what_cannot_be_jacobians_is_named(function, J):
+    with pytest.raises(ValueError, match="expected real and finite Jacobians"):
+        function(J)
+
+
+def test_lengths_of_ellipses_are_positive():
+    for radius, longest in ((0.0, 1.0), (np.nan, 1.0), (np.inf, 1.0), (1.0, -1.0)):
+        with pytest.raises(ValueError, match="expected positive numbers"):
+            ellipses(np.ones((1, 7, 2)), radius, longest)
+
+
+def test_codes_of_the_wrong_width_are_named():
+    with pytest.raises(ValueError, match=r"Z has shape \(3, 3\): expected one code per row, \(n, 2\)"):
+        decoder_jacobian(Autoencoder([4, 2, 4]), np.zeros((3, 3)))
+
+
+def test_a_plane_needs_two_numbers_a_code(mnist):
+    for d in (1, 3):
+        with pytest.raises(ValueError, match=f"the code has {d} numbers: expected two"):
+            CodePlane(Autoencoder([784, d, 784]), mnist)

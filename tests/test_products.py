@@ -123,3 +123,82 @@ def test_a_direction_of_the_wrong_shape_is_named(call, rng):
         getattr(at, call)(np.ones(3))
     with pytest.raises(ValueError, match=r"V has shape \(4,\): expected one row per image, \(3, 4\)"):
         at.vjp(np.ones(4))
+
+
+@pytest.mark.parametrize(
+    ("p", "sentence"),
+    [
+        (np.full(22, np.nan), "direction p holds nan: expected finite numbers"),
+        (np.full(22, 1j), "direction p is complex, the model float64: expected real numbers"),
+        (np.array(["a"] * 22), "direction p has dtype <U1: expected numbers"),
+        (np.ones((1, 22)), r"direction p has shape \(1, 22\): expected a flat vector"),
+        (np.ones((22, 2)), r"direction p has shape \(22, 2\)"),
+        (1.0, r"direction p has shape \(\)"),
+    ],
+)
+def test_what_cannot_be_a_direction_is_refused(p, sentence, rng):
+    model, X = Autoencoder([4, 2, 4]), rng.random((3, 4))
+    at = model.linearize(X)
+    for product in (at.hvp, at.gnvp, at.jvp, lambda p: model.hvp(X, p), lambda p: model.gnvp(X, p)):
+        with pytest.raises(ValueError, match=sentence):
+            product(p)
+    V = np.broadcast_to(np.ravel(p)[0], (3, 4))
+    if "dtype" in sentence or "complex" in sentence or "nan" in sentence:
+        with pytest.raises(ValueError, match=sentence.replace("direction p", "V")):
+            at.vjp(V)
+
+
+def test_numbers_of_any_real_type_are_directions(rng):
+    at = Autoencoder([4, 2, 4], seed=1).linearize(rng.random((3, 4)))
+    p = rng.integers(-3, 3, 22)
+    for same in (p.tolist(), p.astype("int8"), p.astype("float32"), p[:, None], np.repeat(p, 2)[::2]):
+        for product in (at.hvp, at.gnvp, at.jvp):
+            np.testing.assert_array_equal(product(same), product(p.astype(float)))
+
+
+def test_products_are_operators_of_scipy(rng):
+    """They accept the columns of a matrix, (n_params, 1), as LinearOperator passes them."""
+    from scipy.sparse.linalg import LinearOperator
+
+    model, X = Autoencoder([4, 2, 4], hidden="tanh", seed=1), rng.random((6, 4))
+    _, _, H, G, _ = dense(model, X)
+    at, shape = model.linearize(X), (22, 22)
+    for product, matrix in ((at.hvp, H), (at.gnvp, G)):
+        assert relative(LinearOperator(shape, matvec=product, dtype=float) @ np.eye(22), matrix) < 1e-12
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_linearisation_keeps_its_point(dtype, rng):
+    """Neither theta, nor images, weight decay or activations that change later have a part in it."""
+    X = rng.random((5, 4)).astype(dtype)
+    model = Autoencoder([4, 3, 2, 3, 4], hidden="tanh", weight_decay=0.1, seed=1, dtype=dtype)
+    p = rng.standard_normal(model.theta.size).astype(dtype)
+    early, late = model.linearize(X), model.linearize(X)
+    results = [early.loss, early.output.copy(), early.grad.copy(), early.hvp(p), early.gnvp(p), early.jvp(p)]
+    V = X.copy()
+    results.append(early.vjp(V))
+    X[...], model.theta[...], model.weight_decay = 0, 0, 0.0
+    model.layers[0].activation = "identity"
+    again = [late.loss, late.output, late.grad, late.hvp(p), late.gnvp(p), late.jvp(p), late.vjp(V)]
+    for a, b in zip(results, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for given in (late.output, late.grad):
+        with pytest.raises(ValueError, match="read-only"):
+            given += 1
+
+
+@pytest.mark.parametrize("off", [-1, 1])
+def test_a_vector_of_another_net_is_not_split(off):
+    model = Autoencoder([4, 2, 4])
+    with pytest.raises(ValueError, match=rf"the vector has shape \({22 + off},\): expected a flat one like theta"):
+        model.layers[0].split(np.zeros(22 + off))
+
+
+def test_passes_over_some_of_the_layers(rng):
+    model, X = Autoencoder([4, 3, 2, 3, 4], hidden="tanh", seed=1), rng.random((5, 4))
+    encoder, p = model.layers[:2], rng.standard_normal(model.theta.size)
+    primal = passes.forward(encoder, X)
+    V = rng.standard_normal((5, 2))
+    grad = passes.backward(encoder, primal, V).grad
+    assert not grad[encoder[-1].b_slice.stop :].any()
+    assert grad @ p == pytest.approx(np.vdot(V, passes.rp_forward(encoder, p, primal).R_z[-1]), rel=1e-12)
