@@ -105,16 +105,10 @@ class Observation:
 
 
 def changed(arguments, probe):
-    """Return the names of the arguments that are no longer what the probe gave."""
-    before = probe.arguments()
-    arguments, before = ({k: _arrays(v) for k, v in given.items()} for given in (arguments, before))
-    return ["theta" if k == "layers" else k for k, v in arguments.items() if not _same(v, before[k])]
-
-
-def _arrays(value):
-    if isinstance(value, list) and value and hasattr(value[0], "W"):
-        return [array for layer in value for array in (layer.W, layer.b)]
-    return value
+    """Return the names of the arguments that are no longer what the probe gave; for the layers, ``theta``."""
+    given = arguments | {"layers": [layer.theta for layer in arguments["layers"]]}
+    before = probe.arguments() | {"layers": [probe.theta] * len(probe.layers)}
+    return ["theta" if name == "layers" else name for name in given if not _same(given[name], before[name])]
 
 
 def _same(a, b):
