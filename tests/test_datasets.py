@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from aelib import load_mnist
-from aelib.datasets import DATA, data_folder, parse_idx
+from aelib.datasets import DATA, data_folder, on_mnist, parse_idx
 
 
 def idx(array):
@@ -51,6 +51,11 @@ def test_another_folder_by_path_or_environment(folder, monkeypatch):
     np.testing.assert_array_equal(load_mnist().test_images, small.test_images)
     raw = parse_idx(gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes()))
     np.testing.assert_allclose(small.train_images, raw.reshape(6, 20) / 255, rtol=1e-6)
+
+
+def test_mnist_is_known_by_its_fingerprint(folder, mnist, capsys):
+    assert on_mnist(mnist) and not capsys.readouterr().out
+    assert not on_mnist(load_mnist(folder)) and "not MNIST" in capsys.readouterr().out
 
 
 def test_the_fingerprint_is_that_of_the_content(folder, mnist):

@@ -1,16 +1,11 @@
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 
 from aelib import Autoencoder, load_mnist
 from aelib.settings import OPTIMIZERS
-from aelib.study import __main__ as cli
 from aelib.study import experiments, processes, runs
 from aelib.study import results as archive
 from aelib.study.experiments import TUNED, Map, Run, reported
@@ -115,27 +110,6 @@ def test_every_experiment_is_declared_once():
         experiments.plan("gird")
 
 
-def test_killed_and_run_again_gives_the_same_bit_for_bit(tmp_path):
-    """SIGKILL after the first stored run; the next run does the rest; an undisturbed run agrees."""
-    code = "import sys; from aelib.study.processes import run; run(['grid'], quick=True, jobs=1, folder=sys.argv[1])"
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    process = subprocess.Popen([sys.executable, "-c", code, killed], stderr=subprocess.DEVNULL, start_new_session=True)
-    for _ in range(600):
-        time.sleep(0.05)
-        if (killed / "grid.json").exists() or process.poll() is not None:
-            break
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    first = archive.stored("grid", killed)
-    assert 1 <= len(first) < len(experiments.plan("grid", quick=True))
-    for folder in (killed, whole):
-        subprocess.run([sys.executable, "-c", code, folder], stderr=subprocess.DEVNULL, check=True)
-    results = archive.stored("grid", killed)
-    assert results[0].info == first[0].info  # kept, not made anew
-    pairs = zip(results, archive.stored("grid", whole), strict=True)
-    assert all(same(a, b) for a, b in pairs)
-
-
 def test_weights_are_stored_as_a_model(tmp_path, monkeypatch):
     settings = [small(keep=("weights",))]
     monkeypatch.setitem(experiments.EXPERIMENTS, "embedding-net", lambda: settings)
@@ -203,82 +177,3 @@ def test_a_map_is_scored_on_codes_of_test_images_it_has_not_learnt_labels_of(mon
 
 def test_the_tuned_steps_are_those_that_tuning_found():
     assert {case: archive.tuned_step(*case) for case in TUNED} == TUNED
-
-
-def test_status_counts_what_is_stored_and_says_what_is_left(experiment, tmp_path):
-    archive.store("tuning", [runs.execute(experiment[0])], tmp_path)
-    lines = {line.split()[0]: line for line in processes.status(tmp_path)}
-    assert set(lines) == set(experiments.EXPERIMENTS)
-    assert "1 of    3 runs, 0 minutes" in lines["tuning"] and "more to come" in lines["grid"]
-
-
-def test_two_bars_show_the_whole_and_the_part(experiment, tmp_path, capsys):
-    archive.store("tuning", [runs.execute(experiment[0])], tmp_path)
-    processes.run(["tuning"], jobs=1, folder=tmp_path)
-    shown = capsys.readouterr().err
-    assert "all " in shown and "tuning 3 of 3" in shown and "100 %" in shown and "left" in shown
-
-
-@pytest.fixture
-def cluster(tmp_path):
-    """A Dask scheduler and two workers in processes of their own: (address, list of workers)."""
-    pytest.importorskip("distributed", reason="the cluster test needs Dask: pip install -e .[cluster]")
-    environment = os.environ | {"DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "False"}
-    shared = dict(env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    file = tmp_path / "scheduler.json"
-    scheduler = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-    worker = [sys.executable, "-m", "dask", "worker", "--no-nanny", "--nthreads", "1", "--no-dashboard"]
-    processes = [subprocess.Popen([*scheduler, "--scheduler-file", file], **shared)]
-    try:
-        for _ in range(300):
-            if file.exists():
-                break
-            time.sleep(0.1)
-        address = json.loads(file.read_text())["address"]
-        processes += [subprocess.Popen([*worker, address], **shared) for _ in range(2)]
-        yield address, processes[1:]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-
-
-def test_a_cluster_that_loses_a_worker_loses_no_run(cluster, tmp_path, monkeypatch):
-    """SIGKILL of one of two workers at the first result; the other does its runs; all agree with runs made here."""
-    from distributed import Client
-
-    address, workers = cluster
-    settings = [small(method, seed=seed, images=6000, epochs=6) for seed in range(2) for method in ("SGD", "Adam")]
-    monkeypatch.setitem(experiments.EXPERIMENTS, "tuning", lambda: settings)
-    with Client(address) as client:
-        client.wait_for_workers(2, timeout=30)
-    store = archive.store
-
-    def store_and_kill(*args):
-        store(*args)
-        workers[0].kill()
-
-    monkeypatch.setattr(processes, "store", store_and_kill)
-    processes.run(["tuning"], cluster=address, folder=tmp_path)
-    assert workers[0].wait(10) == -signal.SIGKILL and workers[1].poll() is None
-    pairs = zip(archive.load("tuning", tmp_path), (runs.execute(setting) for setting in settings), strict=True)
-    assert all(same(a, b) for a, b in pairs)
-
-
-def test_a_cluster_without_dask_or_scheduler_is_told_in_a_sentence(monkeypatch):
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(SystemExit, match=r"--cluster needs Dask: pip install -e \.\[cluster\]"):
-        cli.main(["run", "tuning", "--cluster", "tcp://127.0.0.1:1"])
-
-
-def test_figures_are_drawn_by_one_command(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "draw_all", lambda folder: (folder / "a.png").write_bytes(b""))
-    cli.main(["figures", str(tmp_path / "new")])
-    assert capsys.readouterr().out.startswith(f"1 figures in {tmp_path / 'new'}")
-
-
-def test_command_line(capsys, monkeypatch):
-    cli.main(["list"])
-    assert "grid" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match=r"aelib\.study: there is no experiment 'gird'"):
-        cli.main(["run", "gird"])

@@ -1,18 +1,21 @@
 """The report's experiments at full size: python -m aelib.study list | status | run [NAME ...] | figures [FOLDER].
 
 ``aelib.study.experiments`` declares them. ``run`` does what is missing, run by run, and stores each result as soon as
-it is there: killed at any moment, it loses at most the runs in progress. ``aelib.study.results.load`` gives the stored
-results to the labs.
+it is there, in the folder ``results`` beside the data set (``data``, or AELIB_DATA): killed at any moment, it loses at
+most the runs in progress. ``aelib.study.results.load`` gives the stored results to the labs.
 """
 
 import argparse
+import signal
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from aelib.study.experiments import EXPERIMENTS, plan
 from aelib.study.figures import draw_all
-from aelib.study.processes import run, status
+from aelib.study.processes import WorkerDied, run, status
+from aelib.study.results import results_folder
 
 
 def _parser():
@@ -22,10 +25,10 @@ def _parser():
     commands.add_parser("status", help="how much of each is stored")
     command = commands.add_parser("run", help="do what is missing")
     command.add_argument("names", nargs="*", metavar="NAME", help="experiments; all by default")
-    command.add_argument("--quick", action="store_true", help="a few small runs, into data/results/quick")
+    command.add_argument("--quick", action="store_true", help="a few small runs, into a folder of their own")
     command.add_argument("--jobs", type=int, help="number of processes; one a core by default")
     command.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler, such as tcp://127.0.0.1:8786")
-    command = commands.add_parser("figures", help="draw every stored figure anew, from data/results alone")
+    command = commands.add_parser("figures", help="draw every stored figure anew, from the stored results alone")
     command.add_argument("folder", nargs="?", default="figures", metavar="FOLDER", help="default: figures")
     return parser
 
@@ -40,16 +43,35 @@ def main(arguments=None):
         elif given.command == "status":
             print("\n".join(status()))
         elif given.command == "figures":
-            start, folder = time.perf_counter(), Path(given.folder)
-            folder.mkdir(parents=True, exist_ok=True)
-            draw_all(folder)
-            print(f"{len(list(folder.glob('*.png')))} figures in {folder}, {time.perf_counter() - start:.0f} s")
+            start, paths = time.perf_counter(), draw_all(Path(given.folder))
+            if not paths:
+                sys.exit(f"aelib.study: nothing is stored in {results_folder()}: python -m aelib.study run")
+            print(f"{len(paths)} figures in {given.folder}, {time.perf_counter() - start:.0f} s")
         else:
-            run(given.names or list(EXPERIMENTS), given.quick, given.jobs, given.cluster)
-    except (ValueError, OSError) as error:  # MissingResult and StaleResult are such
+            with _interruptible():
+                run(given.names or list(EXPERIMENTS), given.quick, given.jobs, given.cluster)
+    except (ValueError, OSError, WorkerDied) as error:  # MissingResult, StaleResult and FolderBusy are such
         sys.exit(f"aelib.study: {error}")
     except KeyboardInterrupt:
         sys.exit("stopped: what was finished is stored; the same command goes on from there")
+
+
+@contextmanager
+def _interruptible():
+    """Treat SIGTERM like Ctrl-C; the next of either ends this process at once, and its workers with it."""
+
+    def interrupt(number, frame):
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    heeded = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -224,7 +224,7 @@ def draw_all(folder, results=None):
 
     Args:
         folder: where the pictures go; made if need be.
-        results: folder of the stored results; data/results by default.
+        results: folder of the stored results; ``results_folder()`` by default.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

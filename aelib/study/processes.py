@@ -1,12 +1,31 @@
-"""Many runs: ``run`` does what is missing of the study's experiments, in parallel; ``status`` says what is stored."""
+"""Many runs: ``run`` does what is missing of the study's experiments, in parallel; ``status`` says what is stored.
 
+However the main process ends, its workers end too: each waits on a pipe whose other end the main process alone holds,
+and which the system closes with it.
+"""
+
+import functools
+import multiprocessing
+import os
+import signal
+import threading
+import warnings
+from concurrent.futures import BrokenExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
+from aelib.atomic import remove_leftovers
+from aelib.datasets import data_folder
+from aelib.study.alone import alone
 from aelib.study.experiments import EXPERIMENTS, plan
-from aelib.study.results import RESULTS, store, stored
+from aelib.study.results import DamagedResult, StaleResult, data_fingerprint, results_folder, store, stored, stored_of
 from aelib.study.runs import execute
 
 _BAR = "{desc:<34} {percentage:3.0f} % |{bar}| {elapsed}, about {remaining} left"
+
+
+class WorkerDied(RuntimeError):
+    """A process of the study ended before its run did, or had too little memory for it."""
 
 
 def run(names, quick=False, jobs=None, cluster=None, folder=None):
@@ -19,80 +38,147 @@ def run(names, quick=False, jobs=None, cluster=None, folder=None):
         quick: small runs instead, into a folder of their own.
         jobs: number of processes, one BLAS thread each; by default one a core.
         cluster: address of a Dask scheduler whose workers do the runs instead.
-        folder: where results are stored.
+        folder: where results are stored; by default ``results_folder(quick)``.
 
     Raises:
-        ValueError: there is no experiment of such a name, or a run needs a package that is not installed.
-        StaleResult: a stored file is of another form.
+        ValueError: there is no experiment of such a name, a run needs a package that is not installed, or the data set
+            is too small for one, or another than that of the workers.
+        StaleResult, DamagedResult: what is stored is of another plan or data set, or damaged; nothing is overwritten.
+        FolderBusy: another process stores results in this folder.
+        WorkerDied: a worker was killed, as happens when memory runs out; what was finished is stored.
         OSError: there is no scheduler at this address.
     """
-    from joblib import parallel_config
     from threadpoolctl import threadpool_limits
     from tqdm import tqdm
 
-    folder = Path(folder or (RESULTS / "quick" if quick else RESULTS))
+    data, where = data_fingerprint(), dict(quick=quick, folder=folder)
+    folder = Path(folder or results_folder(quick))
     plans = {name: plan(name, quick) for name in names}
-    done = {name: {r.run: r for r in stored(name, folder) if r.run in plans[name]} for name in names}
-    client = _client(cluster) if cluster else None
-    backend = dict(backend="dask") if cluster else dict(backend="loky", inner_max_num_threads=1, n_jobs=jobs or -1)
 
     def bar(label, names, position):
-        runs = [(setting.cost, setting in done[name]) for name in names for setting in plans[name]]
-        initial = sum(cost for cost, is_done in runs if is_done)
+        costs = [(run.cost, run in done[name]) for name in names for run in plans[name]]
+        initial = sum(cost for cost, is_done in costs if is_done)
         form = dict(bar_format=_BAR, smoothing=0, position=position, desc=label)
-        return tqdm(total=sum(cost for cost, _ in runs), initial=initial, **form)
+        return tqdm(total=sum(cost for cost, _ in costs), initial=initial, **form)
 
-    try:
-        with threadpool_limits(1), parallel_config(**backend), bar("all", names, 0) as whole:
+    with alone(folder), threadpool_limits(1), _workers(jobs, cluster):
+        remove_leftovers(folder)
+        done = {name: stored_of(name, plans[name], folder) for name in names}
+        with bar("all", names, 0) as whole:
             for name in names:
-                with bar(_label(name, done, plans), [name], 1) as part:
-                    for result in _results(plans[name], done[name]):
+                results = _results(plans[name], done[name], where)
+                with bar(_label(name, done, plans), [name], 1) as part, closing(results):
+                    for result in results:
+                        if result.info["data"] != data:
+                            raise ValueError(
+                                "the workers have another data set: expected AELIB_DATA to be the same there"
+                            )
                         done[name][result.run] = result
-                        store(name, [done[name][s] for s in plans[name] if s in done[name]], folder)
+                        store(name, [done[name][run] for run in plans[name] if run in done[name]], folder)
                         part.set_description_str(_label(name, done, plans), refresh=False)
                         part.update(result.run.cost)
                         whole.update(result.run.cost)
-    finally:
-        if client:
-            client.close()
 
 
 def _label(name, done, plans):
     return f"{name} {len(done[name])} of {len(plans[name])}"
 
 
-def _results(settings, done):
+def _results(runs, done, where):
     """Yield the results of what is not done, as they come; first seeds first, so that a part is of use."""
     from joblib import Parallel, delayed
 
-    todo = sorted((setting for setting in settings if setting not in done), key=lambda setting: setting.seed)
+    todo = sorted((run for run in runs if run not in done), key=lambda run: run.seed)
     if todo:
-        yield from Parallel(return_as="generator_unordered")(delayed(execute)(setting) for setting in todo)
+        yield from Parallel(return_as="generator_unordered", batch_size=1)(
+            delayed(execute)(run, **where) for run in todo
+        )
 
 
-def _client(address):
-    try:
-        from distributed import Client
-    except ImportError:
-        raise ValueError("--cluster needs Dask: pip install -e .[cluster]") from None
-    return Client(address, timeout="20s")
+# -- workers -----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _workers(jobs, cluster):
+    """Let joblib send runs to processes of this machine, or to those of a Dask cluster."""
+    from joblib import parallel_config
+
+    deaths, advice = (BrokenExecutor, MemoryError), "go on with fewer at a time: a smaller --jobs"
+    local = dict(n_jobs=jobs or -1, inner_max_num_threads=1, initializer=_start, initargs=_worker())
+    with ExitStack() as stack:
+        if cluster:
+            try:
+                from distributed import Client, KilledWorker
+            except ImportError:
+                raise ValueError("--cluster needs Dask: pip install -e .[cluster]") from None
+            deaths, advice = (*deaths, KilledWorker), "give the cluster's workers more"
+            stack.enter_context(Client(cluster, timeout="20s"))
+        stack.enter_context(parallel_config("dask") if cluster else parallel_config("loky", **local))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", "[0-9]+ tasks", UserWarning)  # joblib, on the runs that an interrupt gives up
+        try:
+            yield
+        except deaths:
+            raise WorkerDied(
+                f"a worker process died, most often for want of memory; what was finished is stored: {advice}"
+            ) from None
+
+
+# -- processes ---------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _lifeline():
+    """Return the two ends of the pipe, to read and to write; nobody writes, and no worker has the writing end."""
+    return multiprocessing.Pipe(duplex=False)
+
+
+def _worker():
+    """Return the arguments of ``_start``; a worker is used again only for the same."""
+    return _lifeline()[0], str(data_folder().absolute())
+
+
+def _start(reader, data):
+    """Make this worker end when its main process does, whatever it is about then; an interrupt is for that alone."""
+
+    def wait():
+        with suppress(EOFError, OSError):
+            reader.recv_bytes()
+        os._exit(1)
+
+    os.environ["AELIB_DATA"] = data
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=wait, daemon=True).start()
+
+
+# -- what is stored ----------------------------------------------------------------------------------------------------
 
 
 def status(folder=None):
-    """Return a line for each experiment: how many of its runs are stored, their CPU time, and about what is left."""
-    lines, left, expected, seconds = [], {}, 0.0, 0.0
-    for name in EXPERIMENTS:
-        results, settings = stored(name, folder), plan(name)
-        found = {r.run for r in results} & set(settings)
-        own = sum(r.info["cpu_seconds"] for r in results)
-        expected, seconds = expected + sum(s.cost for s in found), seconds + own
-        left[name] = sum(s.cost for s in settings if s not in found)
-        stale = f", {len(results) - len(found)} stale" if len(found) < len(results) else ""
-        lines.append(
-            f"{name:<24} {len(found):>4} of {len(settings):>4} runs{stale}, {own / 60:.0f} minutes of CPU time"
-        )
-    scale = seconds / expected / 60 if expected else 1 / 60
+    """Return a line for each experiment: how many of its runs are stored, their CPU time, and about what is left.
+
+    What is damaged, or of another plan or data set, is said in the line.
+    """
+    data = data_fingerprint()
+    lines, done, seconds, left = zip(*(_state(name, data, folder) for name in EXPERIMENTS), strict=True)
+    scale = sum(seconds) / sum(done) / 60 if sum(done) else 1 / 60
     return [
-        line + (f", about {left[name] * scale:.0f} more to come" if left[name] else "")
-        for name, line in zip(EXPERIMENTS, lines, strict=True)
+        line + (f", about {cost * scale:.0f} more to come" if cost else "")
+        for line, cost in zip(lines, left, strict=True)
     ]
+
+
+def _state(name, data, folder):
+    """Return the line of an experiment, the expected and the true seconds of what is done, and those of what is not."""
+    planned = plan(name)
+    try:
+        results = stored(name, folder)
+    except (DamagedResult, StaleResult) as error:
+        return f"{name:<24} {error}", 0.0, 0.0, 0.0
+    own = [result for result in results if result.info["data"] == data]
+    found = {result.run: result.info["cpu_seconds"] for result in own if result.run in planned}
+    line = f"{name:<24} {len(found):>4} of {len(planned):>4} runs, {sum(found.values()) / 60:.0f} minutes of CPU time"
+    for count, what in ((len(results) - len(own), "of another data set"), (len(own) - len(found), "stale")):
+        line += f", {count} {what}" if count else ""
+    left = sum(run.cost for run in planned if run not in found)
+    return line, sum(run.cost for run in found), sum(found.values()), left

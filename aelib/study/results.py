@@ -1,9 +1,11 @@
-"""Results of the study's runs, and the files they are stored in: data/results/NAME.npz and NAME.json.
+"""Results of the study's runs, and the files they are stored in: NAME.npz and NAME.json, in ``results_folder()``.
 
-Numbers stand in the ``.npz``, everything else (settings, versions, times, the command that makes them) in the JSON
-beside it. A stored result whose run is not the code's any more is refused by name.
+Numbers stand in the ``.npz``, everything else (settings, the data set's fingerprint, versions, times, the command that
+makes them) in the JSON beside it. A stored result is refused by name whose run is not the code's any more, or that was
+made from another data set.
 """
 
+import functools
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,14 +13,22 @@ from pathlib import Path
 import numpy as np
 
 from aelib.autoencoder import Autoencoder
-from aelib.datasets import DATA
-from aelib.files import load_npz, save_npz, save_text
+from aelib.datasets import data_folder, load_mnist
+from aelib.files import load_json, load_npz, save_npz, save_text
 from aelib.settings import Settings
 from aelib.study.experiments import Map, Run, plan
 
-RESULTS = DATA / "results"
 COLUMNS = ("update", "images", "seconds", "train_loss", "test_loss", "grad_norm")
 MODEL = ("theta", "config")  # stored under these very names, so that ``Autoencoder.load`` reads the file
+_TIME = (int, float)
+_ENTRY = dict(run=dict, status=str, data=str, wall_seconds=_TIME, cpu_seconds=_TIME, finished=str, versions=dict)
+_KEPT = dict(  # what a run keeps -> its arrays and their dimensions
+    codes=dict(codes=2),
+    weights=dict(theta=1, config=0),
+    pictures=dict(pictures=2),
+    cosines=dict(cosines=2),
+    sharpness=dict(batch_loss=1, along_step=1, along_gradient=1),
+)
 
 
 class MissingResult(FileNotFoundError):
@@ -26,7 +36,11 @@ class MissingResult(FileNotFoundError):
 
 
 class StaleResult(ValueError):
-    """A stored result is not a run of today's plan."""
+    """A stored result is not a run of today's plan, or was made from another data set."""
+
+
+class DamagedResult(ValueError):
+    """A file of stored results is damaged."""
 
 
 @dataclass
@@ -54,8 +68,24 @@ class Result:
         raise AttributeError(f"Result has no {name!r}")
 
 
+def results_folder(quick=False):
+    """Return the folder where results are stored: beside the data set in force, quick ones in a folder below."""
+    folder = data_folder() / "results"
+    return folder / "quick" if quick else folder
+
+
+def data_fingerprint():
+    """Return the fingerprint of the data set in force, ``load_mnist().fingerprint``."""
+    return _fingerprint(data_folder())
+
+
+@functools.cache
+def _fingerprint(folder):
+    return load_mnist(folder).fingerprint
+
+
 def _paths(name, folder):
-    folder = Path(folder or RESULTS)
+    folder = Path(folder or results_folder())
     return folder / f"{name}.npz", folder / f"{name}.json"
 
 
@@ -80,35 +110,111 @@ def store(name, results, folder=None):
 
 
 def stored(name, folder=None):
-    """Return what is stored of an experiment, finished or not, as a list of ``Result``; [] where nothing is."""
-    numbers, settings = _paths(name, folder)
-    if not (numbers.exists() and settings.exists()):
+    """Return what is stored of an experiment, finished or not, of any data set and plan, as a list of ``Result``.
+
+    A run counts as not done whose numbers are stored but not its entry in the JSON: killed between the two files.
+
+    Raises:
+        DamagedResult: a file is damaged, or missing beside the other; the message says what to do.
+        StaleResult: a stored run is not of today's form.
+    """
+    numbers, described = _paths(name, folder)
+    if not described.exists() and not numbers.exists():
         return []
-    runs = json.loads(settings.read_text(encoding="utf-8"))["runs"]
-    arrays = load_npz(numbers, ["runs"])
-    row = {key: i for i, key in enumerate(arrays.pop("runs").tolist())}
+    try:
+        if not described.exists() and len(load_npz(numbers, ["runs"])["runs"]) == 1:
+            return []
+        entries, arrays = _entries(described), load_npz(numbers, ["runs"])
+        row = _rows(arrays.pop("runs"), numbers)
+    except (ValueError, FileNotFoundError) as error:
+        raise DamagedResult(f"{error}; {_again(name, described)}") from None
     results = []
-    for entry in runs:
-        described, status = entry.pop("run"), entry.pop("status")
-        i = row.get(json.dumps(described))
-        if i is None:  # killed between the two files: the run counts as not done
-            continue
-        own = {key.removeprefix(f"{i}."): values for key, values in arrays.items() if key.startswith(f"{i}.")}
-        own |= {key: arrays[key] for key in MODEL if key in arrays}
+    for entry in entries:
+        own, status = entry.pop("run"), entry.pop("status")
         try:
-            run = Map(**described) if name == "maps" else _run(**described)
-        except TypeError as error:
-            raise StaleResult(f"{settings}: a stored run is not of today's form ({error}); {_again(name)}") from None
-        results.append(Result(run, status, entry, own))
+            run = Map(**own) if name == "maps" else _run(**own)
+        except (TypeError, ValueError) as error:
+            raise StaleResult(
+                f"{described}: a stored run is not of today's form ({error}); {_again(name, described)}"
+            ) from None
+        i = row.get(json.dumps(own))
+        found = {key.removeprefix(f"{i}."): values for key, values in arrays.items() if key.startswith(f"{i}.")}
+        result = Result(run, status, entry, found | {key: arrays[key] for key in MODEL if key in arrays})
+        if lacking := _lacking(result):
+            raise DamagedResult(
+                f"{numbers} lacks {lacking} of a run that {described.name} lists; {_again(name, numbers)}"
+            )
+        results.append(result)
     return results
 
 
+def _entries(path):
+    """Return the entries of the runs in a JSON file, or raise ValueError."""
+    about = load_json(path)
+    entries = about.get("runs") if isinstance(about, dict) else None
+    if not isinstance(entries, list):
+        raise ValueError(f"{path} has no list of runs")
+    for i, entry in enumerate(entries):
+        for key, kind in _ENTRY.items():
+            value = entry.get(key) if isinstance(entry, dict) else None
+            if not isinstance(value, kind) or (kind is _TIME and not 0 <= value < 1e9):
+                raise ValueError(f"{path}: entry {i} of its runs has no {key}, or not of its type")
+    return entries
+
+
+def _rows(runs, path):
+    """Return the number of each run under which its arrays stand, by its description in JSON."""
+    if runs.ndim != 1 or runs.dtype.kind != "U":
+        raise ValueError(f"{path}: its runs are no list of strings")
+    return {run: i for i, run in enumerate(runs.tolist())}
+
+
+def _lacking(result):
+    """Return the name of an array that a result should have, a number's with so many dimensions; "" if it has all."""
+    if isinstance(result.run, Map):
+        expected = dict(codes=2, accuracy=0, trustworthiness=0)
+    else:
+        kept = (_KEPT[name] for name in result.run.keep)
+        expected = functools.reduce(dict.__or__, kept, dict.fromkeys(COLUMNS, 1))
+    for name, dimensions in expected.items():
+        array = result.arrays.get(name)
+        if array is None or array.ndim != dimensions or (array.dtype.kind == "U") != (name == "config"):
+            return name
+    moments = {len(result.arrays[name]) for name in COLUMNS if name in expected}
+    return "a moment" if len(moments) > 1 else ""
+
+
 def _run(settings, keep, **others):
-    return Run(Settings(**settings), keep=tuple(keep), **others)
+    run = Run(Settings(**settings), keep=tuple(keep), **others)
+    if not set(run.keep) <= set(_KEPT):
+        raise ValueError(f"keep is {run.keep}: expected some of {', '.join(_KEPT)}")
+    return run
 
 
-def _again(name):
-    return f"delete data/results/{name}.* and run: python -m aelib.study run {name}"
+def _again(name, path):
+    quick = " --quick" if path.parent.name == "quick" else ""
+    return f"delete {path.with_suffix('')}.* and run: python -m aelib.study run{quick} {name}"
+
+
+def stored_of(name, planned, folder=None):
+    """Return the stored results of these runs of an experiment as a dict, by run.
+
+    Raises:
+        StaleResult: a stored run is not among them, or was made from another data set than the one in force; the
+            message names it.
+        DamagedResult: as in ``stored``.
+    """
+    path, found = _paths(name, folder)[1], {}
+    for result in stored(name, folder):
+        if result.info["data"] != data_fingerprint():
+            raise StaleResult(
+                f"{path} was made from another data set (fingerprint {result.info['data']!r}) than the one in "
+                f"{data_folder()} ({data_fingerprint()}): set AELIB_DATA to that one's folder, or {_again(name, path)}"
+            )
+        if result.run not in planned:
+            raise StaleResult(f"{name}: the stored run {result.run} is not in today's plan; {_again(name, path)}")
+        found[result.run] = result
+    return found
 
 
 def load(name, folder=None):
@@ -117,17 +223,16 @@ def load(name, folder=None):
     Raises:
         ValueError: there is no experiment of this name.
         MissingResult: some runs are not stored; the message says how many, and the command that makes them.
-        StaleResult: a stored run is not of today's plan; the message names it.
+        StaleResult: a stored run is not of today's plan, or of another data set; the message names it.
+        DamagedResult: a stored file is damaged; the message names it.
     """
     planned = plan(name)
-    found = {result.run: result for result in stored(name, folder)}
-    for run in found:
-        if run not in planned:
-            raise StaleResult(f"{name}: the stored run {run} is not in today's plan; {_again(name)}")
-    missing = [run for run in planned if run not in found]
+    found = stored_of(name, planned, folder)
+    missing = len(planned) - len(found)
     if missing:
         raise MissingResult(
-            f"{name}: {len(missing)} of {len(planned)} runs are missing: python -m aelib.study run {name}"
+            f"{name}: {missing} of {len(planned)} runs are missing: python -m aelib.study run {name} "
+            f"stores them in {folder or results_folder()}"
         )
     return [found[run] for run in planned]
 
@@ -138,7 +243,7 @@ def whole_seeds(name, folder=None):
     For evidence from an experiment that is not finished; errors as in ``load``, but for missing runs.
     """
     planned = plan(name)
-    found = {result.run: result for result in stored(name, folder)}
+    found = stored_of(name, planned, folder)
     missing = {run.seed for run in planned if run not in found}
     return [found[run] for run in planned if run.seed not in missing]
 

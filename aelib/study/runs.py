@@ -17,23 +17,28 @@ import json
 import platform
 import time
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
 from aelib.baselines import pca
 from aelib.checks import compare
-from aelib.datasets import load_mnist
-from aelib.study.experiments import Map
-from aelib.study.results import COLUMNS, Result, load
+from aelib.datasets import data_folder, load_mnist
+from aelib.study.experiments import Map, plan
+from aelib.study.results import COLUMNS, MissingResult, Result, results_folder, stored_of
 from aelib.train import Diverged, trace
 
+_HELD_OUT = 10_000
 _PROBED = 1000  # images on which cosines and curvature are measured
 
 
-@functools.cache
 def _mnist():
-    return load_mnist()
+    return _loaded(data_folder())
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(folder):
+    return load_mnist(folder)
 
 
 def logged(update, updates_per_epoch):
@@ -43,25 +48,46 @@ def logged(update, updates_per_epoch):
 
 def ten_digits(mnist):
     """Return the first test image of each digit, 0 to 9, (10, 784)."""
-    return mnist.test_images[[int(np.argmax(mnist.test_labels == digit)) for digit in range(10)]]
+    first = [np.flatnonzero(mnist.test_labels == digit)[:1] for digit in range(10)]
+    if not all(map(len, first)):
+        raise ValueError("some of the labels 0 to 9 are not among the test images: expected each of them")
+    return mnist.test_images[np.concatenate(first)]
 
 
-def execute(run):
-    """Make one run and return its ``Result``."""
+def execute(run, quick=False, folder=None):
+    """Make one run on the data set in force and return its ``Result``.
+
+    Args:
+        run: a ``Run`` or ``Map``.
+        quick: whether it is one of the quick runs, and a map takes its codes from another.
+        folder: where the codes are stored that a map takes.
+
+    Raises:
+        ValueError: the data set is too small or of another form, or a package is not installed.
+        MissingResult: the codes that a map takes are not stored.
+    """
     wall, cpu = time.perf_counter(), time.process_time()
-    versions = {name: version(name) for name in ("numpy", "aelib")}
+    packages = ["numpy", "aelib"]
     if isinstance(run, Map):
-        arrays, status = _map(run), "done"
-        versions |= {name: version(name) for name in ("scikit-learn", *(["umap-learn"] * (run.method == "UMAP")))}
+        arrays, status = _map(run, quick, folder), "done"
+        packages += ["scikit-learn"] + ["umap-learn"] * (run.method == "UMAP")
     else:
         arrays, status = _train(run)
     info = dict(
+        data=_mnist().fingerprint,
         wall_seconds=round(time.perf_counter() - wall, 2),
         cpu_seconds=round(time.process_time() - cpu, 2),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions={"python": platform.python_version(), **versions},
+        versions={"python": platform.python_version()} | {name: _version(name) for name in packages},
     )
     return Result(run, status, info, arrays)
+
+
+def _version(package):
+    try:
+        return version(package)
+    except PackageNotFoundError:  # used from its folder
+        return "not installed"
 
 
 # -- training ----------------------------------------------------------------------------------------------------------
@@ -70,7 +96,11 @@ def execute(run):
 def _train(run):
     """Return (arrays, status) of a training run."""
     mnist, own = _mnist(), run.settings
-    X, X_test = own.part(mnist.train_images), mnist.train_images[-10_000:] if run.held_out else mnist.test_images
+    X, X_test = own.part(mnist.train_images), mnist.train_images[-_HELD_OUT:] if run.held_out else mnist.test_images
+    if run.held_out and len(X) + len(X_test) > len(mnist.train_images):
+        raise ValueError(
+            f"{len(mnist.train_images)} training images are too few: expected {len(X)} and {_HELD_OUT} held out"
+        )
     model, optimizer, per_epoch = own.model(X), own.optimizer(), -(-own.images // own.batch)
 
     def test_loss(model):
@@ -136,7 +166,7 @@ def _sharpness(optimizer, X):
 # -- maps --------------------------------------------------------------------------------------------------------------
 
 
-def _map(run):
+def _map(run, quick, folder):
     """Return the arrays of a map: ``codes`` (train + test, 2) float16, ``accuracy``, ``trustworthiness``.
 
     PCA and the autoencoders also have ``accuracy_all``: kNN on all 60,000 training codes, scored on all test codes.
@@ -155,7 +185,7 @@ def _map(run):
 
     arrays = {}
     if run.method in ("PCA", "autoencoder"):
-        all_codes = _parametric(run, mnist)
+        all_codes = _parametric(run, mnist, quick, folder)
         (Z_all, digits), (Z_all_test, test_digits) = ((z, d) for z, (_, d) in zip(all_codes, parts, strict=True))
         arrays["accuracy_all"] = accuracy(Z_all, digits, Z_all_test, test_digits)
         Z, Z_test = Z_all[: run.train], Z_all_test[: run.test]
@@ -169,13 +199,17 @@ def _map(run):
     return {name: np.array(values) for name, values in arrays.items()}
 
 
-def _parametric(run, mnist):
+def _parametric(run, mnist, quick, folder):
     """Return the codes of all training and all test images."""
     if run.method == "PCA":
         fitted, _ = pca(mnist.train_images, mnist.test_images, 2)
         return fitted.transform(mnist.train_images), fitted.transform(mnist.test_images)
-    own = [r for r in load("embedding") if (r.settings.net, r.settings.seed) == (run.net, run.seed)]
-    return np.split(own[0].codes.astype(np.float32), [len(mnist.train_images)])
+    found = stored_of("embedding", plan("embedding", quick), folder or results_folder(quick))
+    codes = [r.codes for r in found.values() if (r.settings.net, r.settings.seed) == (run.net, run.seed)]
+    if not codes:
+        command = f"python -m aelib.study run{' --quick' * quick} embedding"
+        raise MissingResult(f"the map of {run.net}, seed {run.seed}, takes stored codes, which are missing: {command}")
+    return np.split(codes[0].astype(np.float32), [len(mnist.train_images)])
 
 
 def _embed(run, X):

@@ -1,0 +1,129 @@
+"""Kills the study at 20 moments by each signal, goes on, and compares with a run that nobody disturbed.
+
+    python tests/benchmarks/kill_study.py [--moments 20] [--jobs 2]
+
+After every kill no process of the study may be left within 5 s; after all of them the results must be those of the
+undisturbed run, bit for bit, in a folder without a temporary file. Twice: SIGKILL, and SIGTERM, which has to end with
+one sentence. Then two runs at once, in one folder: one does the work, the other is refused by the first one's number.
+Linux; takes about ten minutes.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from aelib.study.experiments import plan
+from aelib.study.results import stored
+
+NAMES = ("tuning", "embedding", "embedding-net", "pictures")  # codes and theta are larger than a pipe
+MARK = "AELIB_KILL_STUDY"  # in the environment of the study's processes, by which they are found
+
+
+def start(folder, jobs):
+    """Start the study's quick runs, storing into a folder, in a process of its own."""
+    code = (
+        "import sys; from aelib.study import __main__ as cli, processes; run = processes.run\n"
+        "cli.run = lambda names, quick, jobs, cluster: run(names, quick, jobs, cluster, sys.argv[1])\n"
+        f"cli.main(['run', '--quick', '--jobs', '{jobs}', *{NAMES!r}])"
+    )
+    command = [sys.executable, "-c", code, str(folder)]
+    environment = os.environ | {MARK: str(folder)}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def alive(folder):
+    """Return the numbers of all processes that were started for a folder and still run."""
+    mark, found = f"{MARK}={folder}".encode(), []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark in path.read_bytes().split(b"\0") and path.with_name("stat").read_text().split(") ")[1][0] != "Z":
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def campaign(name, folder, whole, moments, jobs, seconds):
+    """Kill at moments spread over an undisturbed run's seconds, going on each time; what is whole begins anew."""
+    slowest = 0.0
+    for moment in np.random.default_rng(0).permutation(np.linspace(0.2, seconds, moments)):
+        process = start(folder, jobs)
+        time.sleep(moment)
+        before = len(alive(folder))
+        process.send_signal(getattr(signal, name))
+        killed = time.perf_counter()
+        while left := alive(folder):
+            if time.perf_counter() - killed > 5:
+                raise SystemExit(f"{name} after {moment:.1f} s: processes {left} are left after 5 s")
+            time.sleep(0.02)
+        took = time.perf_counter() - killed
+        slowest = max(slowest, took)
+        lines = process.stderr.read().replace("\r", "\n").strip().splitlines()
+        count = sum(len(stored(experiment, folder)) for experiment in NAMES)
+        said = lines[-1][:60] if lines and name == "SIGTERM" else ""
+        print(f"{name} after {moment:4.1f} s: {before} processes, gone in {took:.2f} s, {count} runs stored, {said!r}")
+        if any("Traceback" in line for line in lines):
+            raise SystemExit("\n".join(lines))
+        if process.wait() == 0:
+            same(whole, folder)
+            shutil.rmtree(folder)
+    finish(folder, jobs)
+    print(f"{name}: all processes were gone within {slowest:.2f} s; {same(whole, folder)} arrays agree bit for bit")
+
+
+def finish(folder, jobs):
+    """Run to the end, and look for what must not be left."""
+    process = start(folder, jobs)
+    _, err = process.communicate()
+    if process.returncode or alive(folder):
+        raise SystemExit(f"{err}\n{process.returncode}, left: {alive(folder)}")
+    names = sorted(path.name for path in folder.iterdir())
+    if names != sorted(f"{name}.{end}" for name in NAMES for end in ("json", "npz")):
+        raise SystemExit(f"left in the folder: {names}")
+
+
+def same(folder, other):
+    """Count the arrays of all results of two folders that agree bit for bit; those that do not end the script."""
+    count = 0
+    for name in NAMES:
+        assert len(stored(name, folder)) == len(plan(name, quick=True))
+        for a, b in zip(stored(name, folder), stored(name, other), strict=True):
+            for key in a.arrays.keys() - {"seconds"}:
+                if not np.array_equal(a.arrays[key], b.arrays[key]):
+                    raise SystemExit(f"{name}: {key} differs")
+                count += 1
+    return count
+
+
+def main():
+    """Do everything; the last line says that all is well."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--moments", type=int, default=20)
+    parser.add_argument("--jobs", type=int, default=2)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as root:
+        whole = Path(root) / "whole"
+        began = time.perf_counter()
+        finish(whole, given.jobs)
+        seconds = time.perf_counter() - began
+        print(f"undisturbed: {seconds:.1f} s")
+        for name in ("SIGKILL", "SIGTERM"):
+            campaign(name, Path(root) / name, whole, given.moments, given.jobs, seconds)
+        both = [start(Path(root) / "both", given.jobs) for _ in range(2)]
+        said = [process.communicate()[1].strip().splitlines()[-1] for process in both]
+        codes = [process.returncode for process in both]
+        print(f"two at once: exit codes {codes}; {said[codes.index(1)]!r}")
+        assert sorted(codes) == [0, 1]
+        print(f"two at once: {same(whole, Path(root) / 'both')} arrays agree bit for bit")
+
+
+if __name__ == "__main__":
+    main()
