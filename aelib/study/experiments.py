@@ -1,7 +1,7 @@
 """The study's experiments, declared: each is a named list of runs. Nothing is computed here.
 
-Two kinds: a ``Run`` is one training run, a ``Map`` puts MNIST on a plane and scores the map. ``EXPERIMENTS`` holds the
-lists by name; ``aelib.study`` runs, stores and loads them.
+Three kinds: a ``Run`` is one training run, a ``Map`` puts MNIST on a plane and scores the map, a ``Race`` minimises the
+loss on a few digits. ``EXPERIMENTS`` holds the lists by name; ``aelib.study`` runs, stores and loads them.
 """
 
 import itertools
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from aelib.settings import NETS, OPTIMIZERS, Settings
 
-KEPT = ("codes", "weights", "pictures", "cosines", "sharpness")
+KEPT = ("codes", "weights", "pictures", "cosines", "sharpness", "segments")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,11 @@ class Run:
         own = self.settings
         entries, units = sum(p * q for p, q in itertools.pairwise(own.sizes)), sum(own.sizes)
         images = own.epochs * own.images
-        probed = {"cosines": 480_000, "sharpness": 10_000 * own.updates}  # images, in gradients
+        probed = {
+            "cosines": 480_000,
+            "sharpness": 10_000 * own.updates,
+            "segments": 8 * own.batch * own.updates,
+        }  # images, in gradients
         passed = images + sum(probed.get(name, 0) for name in self.keep)
         return 0.5 + 6.8e-11 * passed * entries + 2.7e-9 * own.updates * entries + 1.5e-9 * images * units
 
@@ -84,6 +88,37 @@ class Map:
     def small(self):
         """Return a smaller map of the same form, or None: UMAP, which may not be installed, and further seeds."""
         return None if self.method == "UMAP" or self.seed else replace(self, train=400, test=100)
+
+
+@dataclass(frozen=True)
+class Race:
+    """One method that minimises the loss of 784-50-2-50-784, tanh, on the first 500 training images.
+
+    Attributes:
+        method: key of ``aelib.study.arena.METHODS``.
+        options: its arguments there, in order.
+        seed: of the initial weights.
+        budget: in gradients of all the images.
+        images: their number.
+    """
+
+    method: str
+    options: tuple
+    seed: int = 0
+    budget: int = 1000
+    images: int = 500
+
+    def __post_init__(self):
+        object.__setattr__(self, "options", tuple(self.options))
+
+    @property
+    def cost(self):
+        """Seconds of one core, about."""
+        return 2e-5 * self.budget * self.images
+
+    def small(self):
+        """Return a race that takes a second, or None."""
+        return None if self.seed > 1 else replace(self, budget=20, images=100)
 
 
 AUTHOR = ("784-2", "784-200-2", "784-400-200-2")  # the nets of the report
@@ -167,17 +202,49 @@ def sharpness():
     return [Run(reported("784-200-2", "Adam", **one), keep=("sharpness",)) for one in own]
 
 
+def leap():
+    """Loss and curvature along each update at batch 10,000, the settings of the report's author; three seeds."""
+    author = dict(hidden="leaky_relu", epsilon_inside=True, images=29_531, epochs=15, batch=10_000)
+    cases = itertools.product(range(3), (dict(), dict(step=0.003), dict(momentum=0.0)))
+    own = [author | dict(seed=seed) | change for seed, change in cases]
+    return [Run(reported("784-200-2", "Adam", **one), keep=("segments",)) for one in own]
+
+
+def arena_tuning():
+    """Four trials for each method that minimises the loss on 500 digits, 300 gradients each; seed 0."""
+    return [Race(method, options, 0, 300) for method, trials in TRIALS.items() for options in trials]
+
+
+def arena():
+    """The same methods, each at the best of its trials, 1,000 gradients; seeds 1 to 3."""
+    return [Race(method, options, seed, 1000) for seed in (1, 2, 3) for method, options in CHOSEN.items()]
+
+
 def maps():
     """The maps of ``embedding`` beside PCA, t-SNE and UMAP: kNN accuracy and trustworthiness; three seeds."""
     nets = [Map("autoencoder", net, seed) for net in EMBEDDED for seed in range(3)]
     return [Map("PCA"), *nets, Map("t-SNE"), *(Map("UMAP", seed=seed) for seed in range(3))]
 
 
+TRIALS = {  # options of the methods of the arena
+    "Adam": [(0.01,), (0.03,), (0.06,), (0.1,)],
+    "Adam, batches": [(0.005, 50), (0.01, 50), (0.02, 50), (0.02, 100)],
+    "Adam, batches, cosine": [(0.01, 50), (0.02, 50), (0.03, 50), (0.03, 100)],
+    "L-BFGS": [(5,), (10,), (20,), (50,)],
+    "nonlinear CG": [(0.1,), (0.2,), (0.4,), (0.7,)],
+    "Newton-CG, H": [(0.3,), (0.5,), (0.7,), (0.9,)],
+    "Newton-CG, G": [(0.3,), (0.5,), (0.7,), (0.9,)],
+    "trust region, H": [(0.1,), (1.0,), (3.0,), (10.0,)],
+    "trust region, G": [(0.1,), (1.0,), (3.0,), (10.0,)],
+    "damped Gauss-Newton": [(0.1, 30), (0.01, 30), (0.001, 30), (0.01, 100)],
+    "K-FAC": [(0.1, 10), (0.01, 10), (0.001, 10), (0.01, 5)],
+}
+CHOSEN = {method: trials[1] for method, trials in TRIALS.items()}
 EXPERIMENTS = {
     function.__name__.replace("_", "-"): function
     for function in (
         *(tuning, architectures_report, architectures_repaired, grid, embedding),
-        *(embedding_net, pictures, curvature, sharpness, maps),
+        *(embedding_net, pictures, curvature, sharpness, leap, arena_tuning, arena, maps),
     )
 }
 

@@ -16,7 +16,7 @@ from aelib.autoencoder import Autoencoder
 from aelib.datasets import data_folder, load_mnist
 from aelib.files import load_json, load_npz, save_npz, save_text
 from aelib.settings import Settings
-from aelib.study.experiments import Map, Run, plan
+from aelib.study.experiments import Map, Race, Run, plan
 
 COLUMNS = ("update", "images", "seconds", "train_loss", "test_loss", "grad_norm")
 MODEL = ("theta", "config")  # stored under these very names, so that ``Autoencoder.load`` reads the file
@@ -28,6 +28,7 @@ _KEPT = dict(  # what a run keeps -> its arrays and their dimensions
     pictures=dict(pictures=2),
     cosines=dict(cosines=2),
     sharpness=dict(batch_loss=1, along_step=1, along_gradient=1),
+    segments=dict(segments=2),
 )
 
 
@@ -52,15 +53,15 @@ class Result:
     updates since the moment before. ``aelib.study.runs`` says which others there are. Arrays are attributes too.
     """
 
-    run: Run | Map
+    run: Run | Map | Race
     status: str
     info: dict
     arrays: dict
 
     @property
     def settings(self):
-        """The ``Settings`` of a training run; of a map the map itself."""
-        return self.run if isinstance(self.run, Map) else self.run.settings
+        """The ``Settings`` of a training run; of a map or race the run itself."""
+        return self.run.settings if isinstance(self.run, Run) else self.run
 
     def __getattr__(self, name):
         if name != "arrays" and name in self.arrays:
@@ -132,7 +133,7 @@ def stored(name, folder=None):
     for entry in entries:
         own, status = entry.pop("run"), entry.pop("status")
         try:
-            run = Map(**own) if name == "maps" else _run(**own)
+            run = {"maps": Map, "arena": Race, "arena-tuning": Race}.get(name, _run)(**own)
         except (TypeError, ValueError) as error:
             raise StaleResult(
                 f"{described}: a stored run is not of today's form ({error}); {_again(name, described)}"
@@ -173,6 +174,8 @@ def _lacking(result):
     """Return the name of an array that a result should have, a number's with so many dimensions; "" if it has all."""
     if isinstance(result.run, Map):
         expected = dict(codes=2, accuracy=0, trustworthiness=0)
+    elif isinstance(result.run, Race):
+        expected = dict(update=1, gradients=1, seconds=1, loss=1)
     else:
         kept = (_KEPT[name] for name in result.run.keep)
         expected = functools.reduce(dict.__or__, kept, dict.fromkeys(COLUMNS, 1))

@@ -1,4 +1,4 @@
-"""One run of the study: ``execute(run)`` trains, or maps, and returns its ``Result``.
+"""One run of the study: ``execute(run)`` trains, maps, or races, and returns its ``Result``.
 
 Besides the logged columns a training run may keep, by ``Run.keep``:
 
@@ -10,6 +10,9 @@ Besides the logged columns a training run may keep, by ``Run.keep``:
 - "sharpness": after every update, ``sharpness``, (moments, 2): on 1,000 training images the curvature d.Hd / d.Pd in
   Adam's metric P = diag(sqrt(v_hat) + epsilon) of the update that they would make next, for d its step and for
   d = P^-1 grad.
+- "segments": after every update, ``segments``, (moments, 10), as ``aelib.study.probes.segments`` says.
+
+A race keeps ``update, gradients, seconds, loss``, see ``aelib.study.arena``.
 """
 
 import functools
@@ -22,14 +25,14 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from aelib.baselines import pca
-from aelib.checks import compare
 from aelib.datasets import data_folder, load_mnist
-from aelib.study.experiments import Map, plan
+from aelib.study import probes
+from aelib.study.arena import race
+from aelib.study.experiments import Map, Race, plan
 from aelib.study.results import COLUMNS, MissingResult, Result, results_folder, stored_of
 from aelib.train import Diverged, trace
 
 _HELD_OUT = 10_000
-_PROBED = 1000  # images on which cosines and curvature are measured
 
 
 def _mnist():
@@ -58,7 +61,7 @@ def execute(run, quick=False, folder=None):
     """Make one run on the data set in force and return its ``Result``.
 
     Args:
-        run: a ``Run`` or ``Map``.
+        run: a ``Run``, ``Map`` or ``Race``.
         quick: whether it is one of the quick runs, and a map takes its codes from another.
         folder: where the codes are stored that a map takes.
 
@@ -71,6 +74,10 @@ def execute(run, quick=False, folder=None):
     if isinstance(run, Map):
         arrays, status = _map(run, quick, folder), "done"
         packages += ["scikit-learn"] + ["umap-learn"] * (run.method == "UMAP")
+    elif isinstance(run, Race):
+        rows = race(_mnist().train_images[: run.images], run.method, run.options, run.seed, run.budget)
+        arrays, status = dict(zip(("update", "gradients", "seconds", "loss"), rows, strict=True)), "done"
+        packages += ["scipy"]
     else:
         arrays, status = _train(run)
     info = dict(
@@ -111,11 +118,12 @@ def _train(run):
     if "cosines" in run.keep:
         at, measure = (
             lambda update: update == 0 or logged(update, per_epoch),
-            measure | dict(cosines=_cosines(model, X)),
+            measure | dict(cosines=probes.cosines(model, X)),
         )
     if "sharpness" in run.keep:
-        measure["sharpness"] = _sharpness(optimizer, X)
-        at = None
+        at, measure = None, measure | dict(sharpness=probes.sharpness(optimizer, X))
+    if "segments" in run.keep:
+        at, measure = None, measure | dict(segments=probes.segments(model, X, optimizer, own))
     try:
         found, status = trace(model, X, optimizer, own.epochs, own.batch, own.seed, at, measure), "done"
     except Diverged as diagnosis:
@@ -131,36 +139,6 @@ def _train(run):
     if "pictures" in run.keep:
         arrays["pictures"] = np.round(255 * model.reconstruct(ten_digits(mnist))).astype(np.uint8)
     return arrays, status
-
-
-def _cosines(model, X):
-    """Return the measure of the signed cosines of H p and G p, (6,), in float64.
-
-    Without weight decay, which would be a part of both.
-    """
-    X = X[:_PROBED].astype(np.float64)
-    directions = np.random.default_rng(0).standard_normal((5, model.theta.size))
-
-    def cosines(model):
-        model = model.with_theta(model.theta.astype(np.float64))
-        model.weight_decay = 0.0
-        at = model.linearize(X)
-        return np.array([compare(at.hvp(p), at.gnvp(p)).cosine for p in (at.grad, *directions)])
-
-    return cosines
-
-
-def _sharpness(optimizer, X):
-    """Return the measure of the curvature in the metric of the update that Adam would make next on these images."""
-
-    def sharpness(model):
-        at, beta1, beta2 = model.linearize(X[:_PROBED]), optimizer.beta1, optimizer.beta2
-        first, second = optimizer.moments["first"], optimizer.moments["second"]  # both without the factors 1 - beta
-        scale = (1 - beta2) / (1 - beta2 ** (optimizer.updates + 1))
-        P = np.sqrt(scale * (beta2 * second + at.grad**2)) + optimizer.epsilon
-        return np.array([d @ at.hvp(d) / (d @ (P * d)) for d in ((beta1 * first + at.grad) / P, at.grad / P)])
-
-    return sharpness
 
 
 # -- maps --------------------------------------------------------------------------------------------------------------
