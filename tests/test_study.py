@@ -3,12 +3,14 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.sparse.linalg import eigsh
 
-from aelib import Autoencoder, load_mnist
+from aelib import Autoencoder, load_mnist, train
+from aelib.curvature import hessian, preconditioned
 from aelib.settings import OPTIMIZERS
 from aelib.study import experiments, processes, runs
 from aelib.study import results as archive
-from aelib.study.experiments import TUNED, Map, Run, reported
+from aelib.study.experiments import CHOSEN, TUNED, Map, Race, Run, reported
 from aelib.study.results import MissingResult, StaleResult
 
 
@@ -164,6 +166,41 @@ def test_sharpness_is_a_change_of_the_gradient_along_the_step():
     P = np.sqrt(adam.moments["second"] * (1 - 0.99) / (1 - 0.99**5)) + 1e-8
     change = model.with_theta(start + 1e-4 * step).loss_and_grad(X)[1] - grad
     assert result.along_step[-1] == pytest.approx(step @ change / 1e-4 / (step @ (P * step)), rel=0.02)
+
+
+def test_segments_are_what_a_second_walk_along_each_update_finds():
+    own = dict(images=400, batch=200, epochs=4, momentum=0.8, epsilon_inside=True, hidden="tanh")
+    run = small(**own, keep=("segments",))
+    result, X = runs.execute(run), load_mnist().train_images[:400]
+    losses, fixed, bends, largest = np.split(result.segments, [3, 6, 9], axis=1)
+    np.testing.assert_allclose(losses[:, 0], result.train_loss, rtol=1e-5)  # the batch is the one that train drew
+    np.testing.assert_array_equal(fixed[1:, 0], fixed[:-1, 2])  # an update ends where the next one starts
+    model, adam = run.settings.model(X), run.settings.optimizer()
+    for progress in train(model, X, adam, 4, 200, run.settings.seed):
+        if progress.update == 7:
+            before = model.theta.copy()
+    d = (model.theta - before).astype(np.float64)
+    v = adam.moments["second"] * (1 - 0.99) / (1 - 0.99**8)
+    P, limit = np.sqrt(v + 1e-8).astype(np.float64), 2 * 1.8 / (0.2 * run.settings.step)
+    rng = np.random.default_rng(run.settings.seed)
+    batch = X[[rng.permutation(400) for _ in range(4)][-1][200:]].astype(np.float64)
+    double = model.with_theta(before.astype(np.float64))
+    for t, loss, bend in zip((0, 0.5, 1), losses[-1], bends[-1], strict=True):
+        at = before + t * d
+        assert double.with_theta(at).loss(batch) == pytest.approx(loss, rel=1e-5)
+        change = [double.with_theta(at + e * d).loss_and_grad(batch[:50])[1] for e in (1e-4, -1e-4)]
+        assert d @ (change[0] - change[1]) / 2e-4 / (d @ (P * d)) / limit == pytest.approx(bend, rel=0.01, abs=1e-4)
+    exact = eigsh(preconditioned(hessian(double, X.astype(np.float64)), P), k=1, which="LA")[0] / limit
+    assert largest[-1] == pytest.approx(exact, rel=0.06)
+
+
+def test_a_race_counts_its_gradients_and_keeps_its_budget():
+    for method, options in CHOSEN.items():
+        result = runs.execute(Race(method, options, budget=12, images=100))
+        assert result.status == "done" and result.update[0] == result.gradients[0] == 0
+        assert np.all(np.diff(result.gradients) > 0) and result.loss[-1] < result.loss[0], method
+        assert result.gradients[-1] < 12 + 70, method  # the last update may pass it
+    assert runs.execute(Race("Adam", (0.01,), budget=10, images=100)).gradients[-1] == 11
 
 
 def test_a_map_is_scored_on_codes_of_test_images_it_has_not_learnt_labels_of(monkeypatch):
