@@ -1,6 +1,7 @@
 """The known wrong lines of the passes, made from the right ones by one slip: in a factor, a coefficient or a term."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from aelib.coursework.lines import DERIVED, EXTENDED, LINES, axes, split, terms_of
 
@@ -56,7 +57,7 @@ STARTS = {  # of the lines that hold 1/n and 1/2
 
 @dataclass(frozen=True)
 class Variant:
-    """A wrong line: its terms, the wrong one of them, in what way, the likely cause; lower ranks are more likely."""
+    """A wrong line: its terms, in what way the one of this index is wrong, the likely cause; low ranks are likelier."""
 
     quantity: str
     first: str | None
@@ -64,12 +65,14 @@ class Variant:
     change: str
     cause: str
     rank: int
+    index: int | None = None
 
 
 def at(factor):
     """Return a factor with its layer: ``W[l+1]``."""
     name, shift = split(factor)
-    return f"{name}[l{shift:+d}]" if shift else name if name in DERIVED else f"{name}[l]"
+    name = name.replace("r", "(z - x)") if name in ("r", "r/n") else name
+    return f"{name}[l{shift:+d}]" if shift else name if name in DERIVED or ")" in name else f"{name}[l]"
 
 
 def write(term):
@@ -77,8 +80,13 @@ def write(term):
     return f"[{' '.join(at(f) if where else f for f, where in term if f != '1') or '1'}]"
 
 
+@cache
 def variants(quantity, first=None):
-    """Yield the known wrong forms of a line as ``Variant``."""
+    """Return the known wrong forms of a line, a tuple of ``Variant``."""
+    return tuple(_variants(quantity, first))
+
+
+def _variants(quantity, first):
     terms = terms_of(quantity, first)
     early = -1 if quantity in ("V", "JpV", "loss") else 0
     for name, scale in SCALES.items():
@@ -103,16 +111,16 @@ def variants(quantity, first=None):
                 change = f"{write(new)} for {write(term)}"
                 for sign, more in ((1.0, ""), (-1.0, ", and a wrong sign")):
                     line = (*terms[:i], (sign, new), *terms[i + 1 :])
-                    yield Variant(quantity, first, line, change, cause + more, rank + 3 * (sign < 0))
+                    yield Variant(quantity, first, line, change, cause + more, rank + 3 * (sign < 0), i)
     if len(out := LINES[quantity][1]) == 2 and "i" in out:
         for unit in UNITS:
             cause = f"{at(unit)} stands where {quantity}[l] is meant"
-            yield Variant(quantity, first, ((1.0, [(unit, out)]),), f"{at(unit)} for all of it", cause, 2)
+            yield Variant(quantity, first, ((1.0, [(unit, out)]),), f"{at(unit)} for all of it", cause, 4)
     for i, (_, term) in enumerate(terms):
         if len(term) > 1 and all(where == "ij" for _, where in term):
             added = tuple((1.0, [pair]) for pair in term)
             line = (*terms[:i], *added, *terms[i + 1 :])
-            yield Variant(quantity, first, line, f"the sum for the product {write(term)}", "sum for product", 3)
+            yield Variant(quantity, first, line, f"the sum for the product {write(term)}", "sum for product", 3, i)
     for extra in EXTRA.get(quantity, ()):
         new = [(f, axes(f)) for f in extra.split()]
         one = quantity == "R_u"

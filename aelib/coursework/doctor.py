@@ -25,8 +25,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aelib.coursework import bank
-from aelib.coursework.lines import steps, terms_of
+from aelib.coursework.causes import Cause, search
 from aelib.coursework.probes import (
     FORMS,
     NETS,
@@ -95,16 +94,22 @@ def diagnose(name, answer, seed=0, dtype="float64"):
 def diagnose_on(probes, answer, tolerance):
     """Return the same on given probes; an answer that calls wrong passes of the student's is judged with right ones."""
     name = probes[0].name
-    found = examine_on(probes, answer, tolerance)
-    if not found.right and name in ("gauss_newton", "loss_and_gradient") and isinstance(answer, types.FunctionType):
+
+    def passes_all(function):
+        try:
+            return not any(Observation(function, probe, tolerance).wrong for probe in probes)
+        except Failed:
+            return False
+
+    if name in ("gauss_newton", "loss_and_gradient") and isinstance(answer, types.FunctionType):
         passes = right_passes()
         own = [called for called in passes if called in answer.__code__.co_names and called in answer.__globals__]
         names = answer.__globals__ | passes
         twin = types.FunctionType(answer.__code__, names, name, answer.__defaults__, answer.__closure__)
-        if own and examine_on(probes, twin, tolerance).right:
+        if own and not passes_all(answer) and passes_all(twin):
             note = f"{name}: right when it is given right passes; examine your own: {', '.join(own)}"
             return Diagnosis(True, "right", note)
-    return found
+    return examine_on(probes, answer, tolerance)
 
 
 def examine_on(probes, answer, tolerance):
@@ -179,7 +184,7 @@ def failed(probe, failure, wrong, cause=""):
         wrong: observations of square networks, where it returned wrong numbers.
         cause: the likely cause, where it is known.
     """
-    text, quantity, layer = str(failure), failure.quantity, failure.layer
+    text, quantity, layer = re.sub(r"Input operand.*?\(size", "(size", str(failure)), failure.quantity, failure.layer
     cause, lines, hints = cause or failure.cause, [text], []
     if wrong:
         on_square = explain(None, wrong)
@@ -235,89 +240,33 @@ def called(name, quantity):
 
 def explain(answer, observations):
     """Return the ``Diagnosis`` of wrong numbers: a known wrong line, or coefficients, or the numbers alone."""
-    observations = [o for o in observations if o.wrong]
-    main = observations[0]
-    observations = [o for o in observations if o.wrong[0][0] == main.wrong[0][0]]
-    key, name, probe = main.wrong[0], main.probe.name, main.probe
-    seen, right = main.seen[key], main.expected[key]
-    copies = 1 + places(list(probe.arguments().values()), seen)
-    copies += sum(places(main.seen[k], seen) for k in main.order[: main.order.index(key)])
-    line = answer and line_where(
-        answer, probe.arguments().values(), lambda local: places(list(local.values()), seen) >= copies
-    )
-    q, l, terms, causes = key[0], key[1], "", []
+    main, *others = [o for o in observations if o.wrong]
+    key, name, n = main.wrong[0], main.probe.name, len(main.probe.X)
+    observations = [main, *(o for o in others if o.wrong[0][0] == key[0])]
+    seen, right, cause = main.seen[key], main.expected[key], Cause(*key)
     if not np.isfinite(seen).all():
         size = "nan or infinite"
     elif all(close(o.seen[k], o.expected[k], 1e-5) for o in observations for k in o.wrong):
-        size, causes = "right to a few digits only", ["float32, a finite difference, or a small number added"]
+        size, cause.words = "right to a few digits only", "float32, a finite difference, or a small number added"
     else:
-        q, l, terms, causes = matches(observations) or coefficients(main) or (q, l, "", [])
+        cause = search(observations)
         ratio = float(np.vdot(right, seen).real / (np.vdot(right, right).real or 1))
         size = f"relative error {np.linalg.norm(seen - right) / (np.linalg.norm(right) or 1):.2g}"
         if close(seen, ratio * right, 1e-9):
-            size = f"{ratio:.4g} of the right value (n = {len(probe.X)})"
+            size = f"{ratio:.4g} of the right value (n = {n})"
     layers = [layer for quantity, layer in main.wrong if quantity == key[0]]
-    where = f"layer{'s' * (len(layers) > 1)} {_list(layers)}"
-    what = f"first wrong: {called(name, key[0])} of {where}, {size}"
-    if (q, l) != key:
-        what = f"first wrong: {called(name, q)} of layer {l}; seen in {called(name, key[0])} of {where}, {size}"
-    return found(main, q, l, what, terms, " or ".join(causes), line)
+    where = f"{called(name, key[0])} of layer{'s' * (len(layers) > 1)} {_list(layers)}" if key[0] != "loss" else "loss"
+    if (cause.quantity, cause.layer) != key:
+        where = f"{called(name, cause.quantity)} of layer {cause.layer}; seen in {where}"
+    line = line_that_makes(answer, main) if answer else ""
+    return found(main, cause.quantity, cause.layer, f"first wrong: {where}, {size}", cause.term, cause.words, line)
 
 
-def suspects(main):
-    """Yield (quantity, start of a pass or None, layer) of the lines that the first wrong one may come from."""
-    observed = {q for q, _ in main.seen}
-    for q, l, first in steps(main.probe.name, len(main.probe.layers)):
-        if (q, l) == main.wrong[0] or q not in observed:
-            yield q, first, l
-        if (q, l) == main.wrong[0]:
-            return
-
-
-def matches(observations):
-    """Return (quantity, layer, term, causes) of the known wrong lines that give what was seen, or None."""
-    main = observations[0]
-    lines = list(suspects(main))
-    everywhere = dict.fromkeys((q, first, None) for q, first, _ in lines)
-    for places_ in (everywhere, [line for line in lines if line[2] == main.wrong[0][1]]):
-        hits = []
-        for q, first, layer in places_:
-            for variant in bank.variants(q, first):
-                wrong = (q, first, layer, variant.terms)
-                if all(o.explained(o.wrong[:1], wrong) for o in observations):
-                    whole = all(o.explained(o.order, wrong) for o in observations)
-                    if whole or (q, main.wrong[0][1]) in main.seen:
-                        hits.append((not whole, variant.rank, len(hits), variant, wrong))
-        if hits:
-            hits.sort(key=lambda hit: hit[:3])
-            best = [hit for hit in hits if hit[:2] == hits[0][:2]]
-            causes = list(dict.fromkeys(hit[3].cause for hit in best))[:2]
-            q, l = acting(main, best[0][4])
-            return q, l, f"there: {best[0][3].change}", causes
-    return None
-
-
-def acting(main, wrong):
-    """Return (quantity, layer) where a wrong line first makes a difference."""
-    computed = main.simulate(wrong)
-    if (wrong[0], main.wrong[0][1]) in main.seen:
-        return main.wrong[0]
-    return next(k for k, a in computed.items() if k[0] == wrong[0] and not close(a, main.expected[k], 1e-9))
-
-
-def coefficients(main):
-    """Return the same of a line whose right terms, with other coefficients, give what was seen, or None."""
-    for q, first, l in suspects(main):
-        terms = terms_of(q, first)
-        keys = main.wrong[:1] if (q, l) in main.seen else main.order
-        columns = []
-        for i in range(len(terms)):
-            without = main.simulate((q, first, l, (*terms[:i], *terms[i + 1 :])))
-            columns.append(np.concatenate([np.ravel(main.expected[key] - without[key]) for key in keys]))
-        rest = np.concatenate([np.ravel(main.seen[key] - main.expected[key]) for key in keys])
-        if columns:
-            c = np.linalg.lstsq(np.transpose(columns), rest, rcond=None)[0]
-            if close(np.transpose(columns) @ c, rest, 1e-7):
-                text = " + ".join(f"{1 + x:.4g} {bank.write(term)}" for x, (_, term) in zip(c, terms, strict=True))
-                return q, l, f"there: {text}, each to be 1", ["a wrong coefficient"]
-    return None
+def line_that_makes(answer, observation):
+    """Return the line that makes the first wrong array, which may be equal to others that are made before it."""
+    key, seen, arguments = observation.wrong[0], observation.seen, observation.probe.arguments().values()
+    copies = 1 + places(list(arguments), seen[key])
+    copies += sum(places(seen[k], seen[key]) for k in observation.order[: observation.order.index(key)])
+    if not seen[key].any():
+        return ""
+    return line_where(answer, arguments, lambda local: places(list(local.values()), seen[key]) >= copies)

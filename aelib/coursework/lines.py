@@ -4,6 +4,8 @@ The letters are those of the text; ``-`` and ``+`` after a factor mean layer l -
 follows from the axes: i counts images, j units of layer l, k and m units of the layers below and above.
 """
 
+from functools import cache
+
 import numpy as np
 
 LINES = {  # quantity: terms, axes of the result
@@ -80,12 +82,14 @@ def steps(name, L):
             yield quantities[0], 0, None
 
 
+@cache
 def split(factor):
     """Return a factor's name and its shift in layers."""
     name = factor.rstrip("+-")
     return name, factor[len(name) :].count("+") - factor[len(name) :].count("-")
 
 
+@cache
 def axes(factor):
     """Return the axes of a factor: images and units of its layer; or units of its layer and of the one below."""
     name, shift = split(factor)
@@ -97,6 +101,7 @@ def axes(factor):
     return letter[shift] + letter[shift - 1] if name in ("W", "P") else "i" + letter[shift]
 
 
+@cache
 def terms_of(quantity, first):
     """Return the terms of a right line as ((coefficient, [(factor, axes), ...]), ...)."""
     terms = FIRST[quantity, first] if first else LINES[quantity][0]
@@ -153,15 +158,16 @@ def simulate(name, values, observed=(), wrong=None):
     Returns:
         dict of array by (quantity, layer); None where the wrong line makes no sense.
     """
-    v, computed = dict(values), {}
+    v, computed = dict(values) | dict(observed), {}
     for quantity, l, first in steps(name, len(values["widths"]) - 1):
         if quantity in ("grad_b", "R_grad_b") and ("b", l) not in values:
             continue
+        v.pop((quantity, l), None)
         altered = wrong and wrong[:2] == (quantity, first) and wrong[2] in (None, l)
         computed[quantity, l] = evaluate(v, wrong[3] if altered else terms_of(quantity, first), l, LINES[quantity][1])
         value = observed[quantity, l] if (quantity, l) in observed else computed[quantity, l]
-        for key in ("V", l) if quantity == "JpV" else (quantity, l), (quantity, l):
-            v.pop(key, None)
-            if value is not None:
-                v[key] = value
+        if quantity == "JpV":
+            v.pop(("V", l), None)
+        if value is not None:
+            v["V" if quantity == "JpV" else quantity, l] = value
     return computed

@@ -126,7 +126,7 @@ BUGS = [  # function, right text, wrong text, the quantity to be located (None: 
     ("backward", "grad_u[l].T @", "grad_z[l].T @", "grad_W", "grad_z"),
     ("backward", "z[-1] = V", "z[-1] = V / len(V)", "grad_z", "mean"),
     ("backward", "z[-1] = V", "z[-1] = -V", "grad_z", "sign"),
-    ("backward", "z[-1] = V", "z[-1] = (z[-1] - z[0]) / len(V)", "grad_z", "r/n"),
+    ("backward", "z[-1] = V", "z[-1] = (z[-1] - z[0]) / len(V)", "grad_z", "(z - x)/n"),
     ("backward", "range(len(layers), 0, -1)", "range(len(layers), 1, -1)", None, ""),
     ("backward", "grad_u[l] = grad_z[l] * ", "grad_u[l] = grad_z[l]\n        grad_u[l] *= ", "V", "in place"),
     ("backward", "np.zeros(layers[-1].b_slice.stop)", "np.zeros(layers[-1].b_slice.stop, np.float32)", None, "float32"),

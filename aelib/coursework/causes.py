@@ -1,0 +1,119 @@
+"""The search for a cause: a wrong line, two changes of one line, or other coefficients, that give the numbers seen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aelib.coursework import bank
+from aelib.coursework.lines import steps, terms_of
+from aelib.coursework.tracing import close
+
+
+@dataclass
+class Cause:
+    """Where a line is wrong, which term of it, and the likely cause in words."""
+
+    quantity: str
+    layer: int
+    term: str = ""
+    words: str = ""
+
+
+def search(observations):
+    """Return the ``Cause`` of the first wrong quantity of all these observations; without words where none is found."""
+    main = observations[0]
+    quantity, layer = main.wrong[0]
+    found = known(observations) or two_changes(observations) or coefficients(main)
+    if found:
+        return found
+    hidden = [q for q, _, l in suspects(main) if l == layer and (q, l) not in main.seen and "grad" in q]
+    if hidden and {q for q, l in main.wrong if l == layer} == {q for q, l in main.order if l == layer}:
+        # all that comes from this layer's adjoint is wrong, and nothing above it
+        above = any(l > layer for _, l in main.order)
+        quantity = next(q for q in hidden if q.endswith("z" if above else "u"))
+    return Cause(quantity, layer)
+
+
+def suspects(main):
+    """Yield (quantity, start of a pass or None, layer) of the lines that the first wrong one may come from."""
+    observed = {q for q, _ in main.seen}
+    for q, l, first in steps(main.probe.name, len(main.probe.layers)):
+        if (q, l) == main.wrong[0] or q not in observed:
+            yield q, first, l
+        if (q, l) == main.wrong[0]:
+            return
+
+
+def known(observations):
+    """Return the ``Cause`` if one known wrong line gives what was seen: in every layer, or else in this one alone."""
+    main, (quantity, layer) = observations[0], observations[0].wrong[0]
+    lines = list(suspects(main))
+    everywhere = dict.fromkeys((q, first, None) for q, first, _ in lines)
+    for tried in (everywhere, [line for line in lines if line[2] == layer]):
+        hits = []
+        for q, first, where in tried:
+            for variant in bank.variants(q, first):
+                wrong = (q, first, where, variant.terms)
+                if all(o.explained(o.wrong[:1], wrong) for o in observations):
+                    whole = all(o.explained(o.order, wrong) for o in observations)
+                    if whole or q == quantity:
+                        hits.append((not whole, variant.rank, len(hits), variant, wrong))
+        if hits:
+            hits.sort(key=lambda hit: hit[:3])
+            best = [hit for hit in hits if hit[:2] == hits[0][:2]]
+            words = dict.fromkeys(hit[3].cause for hit in best)
+            return Cause(*_acting(main, best[0][4]), f"there: {best[0][3].change}", " or ".join(list(words)[:2]))
+    return None
+
+
+def _acting(main, wrong):
+    """Return (quantity, layer) where a wrong line first makes a difference."""
+    if wrong[0] == main.wrong[0][0]:
+        return main.wrong[0]
+    computed = main.simulate(wrong)
+    return next(key for key, a in computed.items() if key[0] == wrong[0] and not close(a, main.expected[key], 1e-9))
+
+
+def two_changes(observations):
+    """Return the ``Cause`` if known changes of two terms of the line, together, give what was seen."""
+    main = observations[0]
+    *_, (q, first, layer) = suspects(main)
+    keys = [o.wrong[0] for o in observations]
+    variants, changes = [], []
+    for variant in bank.variants(q, first):
+        made = [o.simulate((q, first, k[1], variant.terms))[k] for o, k in zip(observations, keys, strict=True)]
+        if variant.index is not None and all(a is not None for a in made):
+            pairs = zip(observations, made, keys, strict=True)
+            variants.append(variant)
+            changes.append(np.concatenate([np.ravel(a - o.expected[k]) for o, a, k in pairs]))
+    rest = np.concatenate([np.ravel(o.seen[k] - o.expected[k]) for o, k in zip(observations, keys, strict=True)])
+    best = None
+    for i, (one, change) in enumerate(zip(variants, changes, strict=True)):
+        others = [j for j in range(i) if variants[j].index != one.index]
+        for j in others:
+            rank = one.rank + variants[j].rank
+            if (best is None or rank < best[0]) and close(change + changes[j], rest, 1e-9):
+                best = rank, variants[j], one
+    if best is None:
+        return None
+    _, a, b = best
+    return Cause(q, layer, f"there: {a.change}, and {b.change}", f"{a.cause}, and {b.cause}")
+
+
+def coefficients(main):
+    """Return the ``Cause`` if the right terms of a line, with other coefficients, give what was seen."""
+    layer = main.wrong[0][1]
+    for q, first, l in suspects(main):
+        terms = terms_of(q, first)
+        keys = main.wrong[:1] if (q, l) in main.seen else [key for key in main.order if key[1] == layer]
+        columns = []
+        for i in range(len(terms)):
+            without = main.simulate((q, first, l, (*terms[:i], *terms[i + 1 :])))
+            columns.append(np.concatenate([np.ravel(main.expected[key] - without[key]) for key in keys]))
+        rest = np.concatenate([np.ravel(main.seen[key] - main.expected[key]) for key in keys])
+        if columns:
+            c = np.linalg.lstsq(np.transpose(columns), rest, rcond=None)[0]
+            if close(np.transpose(columns) @ c, rest, 1e-7):
+                text = " + ".join(f"{1 + x:.4g} {bank.write(term)}" for x, (_, term) in zip(c, terms, strict=True))
+                return Cause(q, l, f"there: {text}, each to be 1", "a wrong coefficient")
+    return None
