@@ -1,8 +1,11 @@
 """The labs as coursework, for instructors: python -m aelib.coursework release | grade | audit."""
 
 import argparse
+import secrets
 import sys
+from pathlib import Path
 
+from aelib.coursework import grading
 from aelib.coursework.release import release
 
 
@@ -15,6 +18,14 @@ def main(arguments=None):
     command.add_argument("folder", help="where to; labs that are there already are not overwritten")
     command.set_defaults(run=_release)
 
+    command = commands.add_parser("grade", help="grade submissions, a folder for each student")
+    command.add_argument("folder", help="the submissions: in it one folder for each student, with notebooks")
+    command.add_argument("--into", help="where to write grades.csv and a page for each student (FOLDER-grades)")
+    command.add_argument("--jobs", type=int, help="students at a time (the number of processors)")
+    command.add_argument("--seed", help="a word that fixes the random inputs (a new one)")
+    command.add_argument("--labs", nargs="+", metavar="LAB", help="labs due (those that somebody handed in)")
+    command.set_defaults(run=_grade)
+
     given = parser.parse_args(arguments)
     try:
         return given.run(given)
@@ -26,6 +37,16 @@ def main(arguments=None):
 def _release(given):
     written = release(given.folder)
     print(f"{len(written)} labs in {given.folder}; open one: jupyter lab {written[0]}")
+    return 0
+
+
+def _grade(given):
+    seed, folder = given.seed or secrets.token_hex(4), Path(given.folder)
+    into = Path(given.into) if given.into else folder.with_name(folder.name + "-grades")
+    rows = grading.grade(folder, into, seed, given.jobs, given.labs)
+    students = len({row["student"] for row in rows})
+    print(f"{students} students, {len(rows)} answers: {grading.summary(rows)}")
+    print(f"{into / 'grades.csv'} and a page for each student beside it; --seed {seed} gives the same inputs again")
     return 0
 
 

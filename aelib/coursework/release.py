@@ -2,11 +2,11 @@
 
 import copy
 import json
-import os
 import shutil
 from pathlib import Path
 
 from aelib.coursework import notebooks, slices
+from aelib.files import save_text
 
 
 def student(notebook):
@@ -51,9 +51,7 @@ def write(notebook, path):
     stored = copy.deepcopy(notebook)
     for cell in stored["cells"]:
         cell["source"] = cell["source"].splitlines(keepends=True)
-    temporary = Path(path).with_suffix(".tmp")
-    temporary.write_text(json.dumps(stored, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
+    save_text(path, json.dumps(stored, ensure_ascii=False, indent=1) + "\n")
 
 
 def release(folder):

@@ -2,8 +2,11 @@
 
 import ast
 import builtins
+import contextlib
 import symtable
 from dataclasses import dataclass
+
+from aelib.coursework.notebooks import BEGIN
 
 
 @dataclass(frozen=True)
@@ -95,36 +98,31 @@ def needed(above, names):
         wanted.update(*(above[i].uses for i in more))
 
 
-def program(notebook, task, answer=None, helpers=()):
-    """Return the pieces of code to run, in order, so that an answer can be examined.
+def program(notebook, task, answer=None, helpers=(), own_passes=False):
+    """Return the code to run before an answer can be examined: (the lab's statements, the student's), in order.
 
     Args:
         notebook: the source of the lab.
         task: an ``aelib.coursework.notebooks.Task`` of it.
         answer: source of the cell that holds the answer; by default the solution.
         helpers: sources of cells of the student's own, for names that the lab does not define.
-
-    Returns:
-        list of str; the last is the answer's cell.
+        own_passes: take the answers to earlier exercises from ``helpers``, in place of the lab's solutions.
 
     Raises:
         SyntaxError: the answer is no Python.
     """
     answer = notebook["cells"][task.answer]["source"] if answer is None else answer
-    own = statements(answer)
-    tests = {i for i, cell in enumerate(notebook["cells"]) if cell["source"].startswith("examine(")}
-    above = [
-        statement
-        for i, cell in enumerate(notebook["cells"][: task.answer])
-        if cell["cell_type"] == "code" and i not in tests
-        for statement in statements(cell["source"])
-    ]
+    own, above = statements(answer), []
+    for cell in notebook["cells"][: task.answer]:
+        solved = BEGIN in cell["source"]
+        if cell["cell_type"] == "code" and not cell["source"].startswith("examine(") and not (solved and own_passes):
+            above += statements(cell["source"])
     known = set().union(*(s.binds for s in above))
     theirs = []
     for source in helpers:
-        try:
-            theirs += [s for s in statements(source) if not s.binds & known]
-        except SyntaxError:
-            continue  # some other cell's fault
+        with contextlib.suppress(SyntaxError):  # some other cell's fault
+            theirs += [s for s in statements(source) if s.binds and not s.binds & known]
     names = set().union(*(s.uses for s in own))
-    return [s.code for s in needed(above + theirs, names)] + [plain(answer)]
+    taken = needed(above + theirs, names)
+    known = {id(s) for s in theirs}
+    return [s.code for s in taken if id(s) not in known], [s.code for s in taken if id(s) in known] + [plain(answer)]

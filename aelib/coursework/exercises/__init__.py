@@ -43,7 +43,7 @@ Choose a name, unique over all labs: the name that the student defines where the
    - ``Wrong`` says in one sentence what was seen and what was expected, never the formula. ``laws`` has common ones.
    - For grading the answer runs in another process. Call it, index it, read its attributes; no ``isinstance``, no
      ``inspect``. Arrays that it changes in place are changed here too; functions that you hand to it are called here.
-   - Quick: a tenth of a second where that is possible. ``exercise(..., seconds=60)`` is the limit when grading.
+   - Quick: a tenth of a second where that is possible. ``exercise(..., seconds=30)`` is the limit when grading.
 
 3. **Answers that must fail, and variants that are right**, in ``tests/answers/lab4.py``:
    ``WRONG = {"cost": {"the last moment": function, ...}}``, ``RIGHT = {"cost": {"a loop": function}}``. At least five
@@ -99,13 +99,13 @@ class Exercise:
     points: int
     test: Callable
     own: tuple = ()
-    seconds: float = 60
+    seconds: float = 30
 
 
 EXERCISES = {}
 
 
-def exercise(name, lab, points, own=(), seconds=60):
+def exercise(name, lab, points, own=(), seconds=30):
     """Register the decorated test (answer, rng) under a name."""
 
     def register(test):
