@@ -1,14 +1,15 @@
-"""Kills the study at 20 moments by each signal, goes on, and compares with a run that nobody disturbed.
+"""Kills a small study at 20 moments by each signal, goes on, and compares with one that nobody disturbed.
 
     python tests/benchmarks/kill_study.py [--moments 20] [--jobs 2]
 
 After every kill no process of the study may be left within 5 s; after all of them the results must be those of the
-undisturbed run, bit for bit, in a folder without a temporary file. Twice: SIGKILL, and SIGTERM, which has to end with
-one sentence. Then two runs at once, in one folder: one does the work, the other is refused by the first one's number.
-Linux; takes about ten minutes.
+undisturbed study, bit for bit, in a folder without a temporary file. Twice: SIGKILL, and SIGTERM, which has to end with
+one sentence. Then two studies at once, in one folder: one does the work, the other is refused.
+Linux; some ten minutes.
 """
 
 import argparse
+import functools
 import os
 import shutil
 import signal
@@ -20,23 +21,32 @@ from pathlib import Path
 
 import numpy as np
 
-from aelib.study.experiments import plan
+from aelib.study import __main__ as cli
+from aelib.study.experiments import CASES, EXPERIMENTS, Run, repaired, reported
 from aelib.study.results import stored
 
-NAMES = ("tuning", "embedding", "embedding-net", "pictures")  # codes and theta are larger than a pipe
 MARK = "AELIB_KILL_STUDY"  # in the environment of the study's processes, by which they are found
+SMALL = dict(images=1000, epochs=1)
+PLANS = {  # their results, codes and weights, are larger than a pipe
+    "embedding": [Run(reported("784-200-2", "Adam", seed=seed, **SMALL), keep=("codes",)) for seed in range(8)],
+    "embedding-net": [Run(repaired("784-1000-500-250-2", "Adam", 1e-3, **SMALL), keep=("weights",))],
+    "pictures": [Run(reported(*case, **SMALL), keep=("pictures",)) for case in CASES],
+}
+for name, runs in PLANS.items():
+    EXPERIMENTS[name] = lambda runs=runs: runs
 
 
 def start(folder, jobs):
-    """Start the study's quick runs, storing into a folder, in a process of its own."""
-    code = (
-        "import sys; from aelib.study import __main__ as cli, processes; run = processes.run\n"
-        "cli.run = lambda names, quick, jobs, cluster: run(names, quick, jobs, cluster, sys.argv[1])\n"
-        f"cli.main(['run', '--quick', '--jobs', '{jobs}', *{NAMES!r}])"
-    )
-    command = [sys.executable, "-c", code, str(folder)]
+    """Start this script as the study, storing into a folder."""
+    command = [sys.executable, __file__, "--study", str(folder), "--jobs", str(jobs)]
     environment = os.environ | {MARK: str(folder)}
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def study(folder, jobs):
+    """Be the study."""
+    cli.run = functools.partial(cli.run, folder=folder)
+    cli.main(["run", "--jobs", str(jobs), *PLANS])
 
 
 def alive(folder):
@@ -67,7 +77,7 @@ def campaign(name, folder, whole, moments, jobs, seconds):
         took = time.perf_counter() - killed
         slowest = max(slowest, took)
         lines = process.stderr.read().replace("\r", "\n").strip().splitlines()
-        count = sum(len(stored(experiment, folder)) for experiment in NAMES)
+        count = sum(len(stored(experiment, folder)) for experiment in PLANS)
         said = lines[-1][:60] if lines and name == "SIGTERM" else ""
         print(f"{name} after {moment:4.1f} s: {before} processes, gone in {took:.2f} s, {count} runs stored, {said!r}")
         if any("Traceback" in line for line in lines):
@@ -86,15 +96,15 @@ def finish(folder, jobs):
     if process.returncode or alive(folder):
         raise SystemExit(f"{err}\n{process.returncode}, left: {alive(folder)}")
     names = sorted(path.name for path in folder.iterdir())
-    if names != sorted(f"{name}.{end}" for name in NAMES for end in ("json", "npz")):
+    if names != sorted(f"{name}.{end}" for name in PLANS for end in ("json", "npz")):
         raise SystemExit(f"left in the folder: {names}")
 
 
 def same(folder, other):
     """Count the arrays of all results of two folders that agree bit for bit; those that do not end the script."""
     count = 0
-    for name in NAMES:
-        assert len(stored(name, folder)) == len(plan(name, quick=True))
+    for name in PLANS:
+        assert len(stored(name, folder)) == len(PLANS[name])
         for a, b in zip(stored(name, folder), stored(name, other), strict=True):
             for key in a.arrays.keys() - {"seconds"}:
                 if not np.array_equal(a.arrays[key], b.arrays[key]):
@@ -108,7 +118,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--moments", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--study", metavar="FOLDER", help="be the study that is killed")
     given = parser.parse_args()
+    if given.study:
+        return study(given.study, given.jobs)
     with tempfile.TemporaryDirectory() as root:
         whole = Path(root) / "whole"
         began = time.perf_counter()
