@@ -52,7 +52,7 @@ def _check_kind(name, dtype, kinds, wanted):
         raise ValueError(f"{name} is complex, the model {wanted}: expected real numbers, or a model with complex theta")
 
 
-def images(X, width, dtype, bounded, look=True):
+def images(X, width, dtype, bounded, look=True, name="X"):
     """Return images in rows, (n, width), as an array, if they are floating point, finite and, ``bounded``, in [0, 1].
 
     ``look=False`` leaves out what needs a pass over them: finite, and in [0, 1].
@@ -62,12 +62,12 @@ def images(X, width, dtype, bounded, look=True):
     """
     X = np.asarray(X)
     if X.ndim != 2 or X.shape[1] != width or not len(X):
-        raise ValueError(f"X has shape {X.shape}: expected one image per row, (n, {width}) with n >= 1")
+        raise ValueError(f"{name} has shape {X.shape}: expected one image per row, (n, {width}) with n >= 1")
     if X.dtype.kind not in "fc":
-        raise ValueError(f"X has dtype {X.dtype}: expected floating point in [0, 1] (divide grey levels by 255)")
-    _check_kind("X", X.dtype, "fc", dtype)
+        raise ValueError(f"{name} has dtype {X.dtype}: expected floating point in [0, 1] (divide grey levels by 255)")
+    _check_kind(name, X.dtype, "fc", dtype)
     if look:
-        _check_range("X", "image", X, *((-_OVERSHOOT, 1 + _OVERSHOOT) if bounded else (-math.inf, math.inf)))
+        _check_range(name, "image", X, *((-_OVERSHOOT, 1 + _OVERSHOOT) if bounded else (-math.inf, math.inf)))
     return X
 
 

@@ -75,14 +75,15 @@ class Autoencoder(Network):
 
     # -- values ------------------------------------------------------------------------------------------------
 
-    def check_images(self, X, convert=False, look=True):
+    def check_images(self, X, convert=False, look=True, name="X"):
         """Return X as an array if it can be images of this model, (n, D), or raise ValueError.
 
         They are floating point, finite and, with a sigmoid output, in [0, 1]; the first image that is not is named.
-        ``convert`` casts X to the model's dtype too; ``look=False`` is for images looked at before.
+        ``convert`` casts X to the model's dtype too; ``look=False`` is for images looked at before;
+        ``name`` is what a sentence calls them.
         """
         bounded = self.layers[-1].activation.name == "sigmoid"
-        X = images(X, self.layers[0].n_in, self.dtype, bounded, look)
+        X = images(X, self.layers[0].n_in, self.dtype, bounded, look, name)
         return X.astype(self.dtype, copy=False) if convert else X
 
     def _blocks_of(self, X):

@@ -45,7 +45,8 @@ def pca(X_train, X_test, components=2):
 
 def _two_sets(X_train, X_test, *components):
     D = np.shape(X_train)[-1] if np.ndim(X_train) else 1
-    X_train, X_test = (arrays.images(X, D, np.dtype(float), bounded=False) for X in (X_train, X_test))
+    X_train = arrays.images(X_train, D, np.dtype(float), bounded=False, name="X_train")
+    X_test = arrays.images(X_test, D, np.dtype(float), bounded=False, name="X_test")
     most = min(X_train.shape)
     if len(X_train) < 2 or not components or not all(isinstance(k, Integral) and 1 <= k <= most for k in components):
         raise ValueError(

@@ -60,7 +60,7 @@ def train(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, hi
             most 100 updates old, whose loss was finite.
     """
     X = model.check_images(X)
-    X_test = None if X_test is None else model.check_images(X_test)
+    X_test = None if X_test is None else model.check_images(X_test, name="X_test")
     if model.dtype.kind != "f":
         raise ValueError(f"the model is {model.dtype}: expected float32 or float64 for training")
     if isinstance(optimizer, type) or not callable(getattr(optimizer, "step", None)):

@@ -46,13 +46,13 @@ def test_images_that_cannot_be_are_named(sets):
     for function in (pca, ladder):
         for pair, sentence in [
             ((X[:1], Y), "expected two images or more"),
-            ((bad, Y), "image 3 of X holds nan"),
-            ((X, bad), "image 3 of X holds nan"),
-            ((X, Y[:, :5]), r"X has shape \(15, 5\): expected one image per row, \(n, 6\)"),
-            ((X[0], Y), r"X has shape \(6,\)"),
-            ((3.0, Y), r"X has shape \(\)"),
-            ((np.uint8(255 * X), Y), "X has dtype uint8"),
-            ((X[:0], Y), r"X has shape \(0, 6\)"),
+            ((bad, Y), "image 3 of X_train holds nan"),
+            ((X, bad), "image 3 of X_test holds nan"),
+            ((X, Y[:, :5]), r"X_test has shape \(15, 5\): expected one image per row, \(n, 6\)"),
+            ((X[0], Y), r"X_train has shape \(6,\)"),
+            ((3.0, Y), r"X_train has shape \(\)"),
+            ((np.uint8(255 * X), Y), "X_train has dtype uint8"),
+            ((X[:0], Y), r"X_train has shape \(0, 6\)"),
         ]:
             with pytest.raises(ValueError, match=sentence):
                 function(*pair)
