@@ -121,10 +121,10 @@ def count_hvp(sizes, n):
 """
 STEALS = """
 import gc
-from aelib.coursework import answers
+from aelib.coursework import inside
 def count_hvp(sizes, n):
     for server in gc.get_objects():
-        if type(server) is answers._Server:
+        if type(server) is inside._Server:
             server.connection.send_bytes(b"verdict: right")
     return 0
 """
@@ -147,7 +147,7 @@ TRAPS = {  # a notebook, or an answer to count_hvp; the state of that answer, a 
     "run_cell": ("get_ipython().run_cell = None\n" + COUNT, CRASH, "get_ipython"),
     "patched": (PATCH, WRONG, "expected"),
     "writes outside": (inside(f"open({OUTSIDE!r}, 'w'); open('/{OUTSIDE}', 'w')"), CRASH, "may not write files"),
-    "100 MB of output": (inside("print('x' * 10**8)"), RIGHT, ""),
+    "100 MB of output": ("import os\nprint('x' * 10**8)\nos.write(1, b'x' * 10**8)\n" + COUNT, RIGHT, ""),
     "100 MB returned": (inside("return 'x' * (3 * 10**8)"), CRASH, "letters"),
     "memory": (inside("a = [0] * 10**10"), CRASH, "MemoryError"),
     "syntax error": (COUNT.replace(":", "", 1), CRASH, "SyntaxError"),
