@@ -13,21 +13,15 @@ from functools import partial
 import numpy as np
 
 from aelib.files import load_npz, save_npz
-from aelib.schedules import constant, cosine, number, step_decay
-
-__all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "constant", "cosine", "step_decay"]
+from aelib.schedules import constant, cosine, number, step_decay  # noqa: F401 - schedules are offered here too
 
 _BLOCK = 262144  # entries updated at a time: blocks of theta, grad, moments and scratch stay in the last cache
-
-
-def _rate(name, value):
-    return value if callable(value) else number(name, value)
-
-
-_below_1 = partial(number, below=1)
-_CHECKS = dict(
-    learning_rate=_rate, momentum=_below_1, decay=_below_1, beta1=_below_1, beta2=_below_1, epsilon=number
-)  # made use of whenever one of these is assigned
+_SQUARES = ("square", "second")  # moments that are never negative
+_CHECKS = {  # made whenever one of these is assigned
+    "learning_rate": lambda name, value: value if callable(value) else number(name, value),
+    "epsilon": number,
+    **dict.fromkeys(("momentum", "decay", "beta1", "beta2"), partial(number, below=1)),
+}
 
 
 class Optimizer:
@@ -36,8 +30,8 @@ class Optimizer:
     All settings may be assigned between two updates, and are checked then. A decay that is changed (beta1, beta2 or
     decay) leaves the running average as it is: the stored moment, which lacks the factor (1 - decay), is rescaled.
 
-    An optimizer serves one model. Another of as many parameters would silently be given the moments of the first:
-    call ``reset`` in between, or make one for each. It can be copied and pickled; its own schedules too.
+    An optimizer serves one model: call ``reset`` before it steps another, which it cannot tell from the first if it has
+    as many parameters.
 
     Attributes:
         learning_rate: a finite number >= 0 or schedule(update) -> such a number.
@@ -82,11 +76,7 @@ class Optimizer:
 
     @property
     def rate(self):
-        """The learning rate of the next update, a float.
-
-        Raises:
-            ValueError: the schedule gives something else than a finite number >= 0.
-        """
+        """The learning rate of the next update, a float; a schedule that gives no such number is a ValueError."""
         if not callable(self.learning_rate):
             return float(self.learning_rate)
         return float(number(f"the learning rate of schedule({self.updates})", self.learning_rate(self.updates)))
@@ -98,12 +88,10 @@ class Optimizer:
             ValueError: theta and grad are not flat floating-point vectors alike, the optimizer has state for another
                 vector (``reset``), or the schedule's rate is no finite number >= 0. Theta is as it was then.
         """
-        arrays = isinstance(theta, np.ndarray) and isinstance(grad, np.ndarray)
-        if not arrays or theta.ndim != 1 or theta.shape != grad.shape or not theta.dtype.kind == grad.dtype.kind == "f":
+        flat = all(isinstance(v, np.ndarray) and v.ndim == 1 and v.dtype.kind == "f" for v in (theta, grad))
+        if not flat or theta.shape != grad.shape:
             what = [f"{v.dtype}{v.shape}" if isinstance(v, np.ndarray) else type(v).__name__ for v in (theta, grad)]
-            raise ValueError(
-                f"theta is {what[0]}, grad {what[1]}: expected two flat vectors alike, arrays of floating point"
-            )
+            raise ValueError(f"theta is {what[0]}, grad {what[1]}: expected two flat vectors alike, of floating point")
         coefficients = [np.array(c, theta.dtype) for c in self.coefficients()]  # NumPy is quickest with these
         if self._scratch is None:
             self._scratch = np.empty(min(theta.size, _BLOCK), theta.dtype)
@@ -121,9 +109,8 @@ class Optimizer:
             moments = [moment[block] for moment in self.moments.values()]
             scratch = self._scratch[: theta[block].size]
             self.update(theta[block], grad[block], *moments, scratch, *coefficients)
-            if flush:
-                for moment in moments:
-                    _flush(moment)
+            for moment in moments if flush else ():  # before they go subnormal: 100 updates shrink them by 4e-5
+                moment[np.abs(moment) < (1e-30 if moment.dtype.itemsize == 4 else 1e-290)] = 0
         self.updates += 1
 
     def coefficients(self):
@@ -140,21 +127,18 @@ class Optimizer:
 
     def state(self):
         """Return the state as a dict of arrays: kind, update count, next rate, settings, copies of the moments."""
-        scalars = {"updates": self.updates, "rate": self.rate, **self.settings()}
-        past = {f"{name}_past": np.array(value) for name, value in self._past.items()}
-        moments = {name: moment.copy() for name, moment in self.moments.items()}
-        kind = {"optimizer": np.array(type(self).__name__)}
-        return kind | {name: np.array(value) for name, value in scalars.items()} | past | moments
+        values = {"optimizer": type(self).__name__, "updates": self.updates, "rate": self.rate} | self.settings()
+        values |= {f"{name}_past": past for name, past in self._past.items()} | self.moments
+        return {name: np.array(value) for name, value in values.items()}
 
     def load_state(self, state):
-        """Take over a state that ``state`` returned.
-
-        The learning rate stays this object's own; a warning tells if it does not go on where the state's stopped.
+        """Take over a state that ``state`` returned; a warning tells if this object's learning rate is another.
 
         Raises:
             ValueError: the state is another method's, was made with other settings, or is damaged. To go on with
                 other settings, load it into an optimizer with the old ones, then assign the new.
         """
+        state = {name: np.asarray(value) for name, value in state.items()}
         self._check(state)
         self.set_back(state)
         if self.rate != state["rate"]:
@@ -166,7 +150,7 @@ class Optimizer:
         now = self.settings()
         self.reset()
         for name in now:
-            setattr(self, name, state[name].item())
+            setattr(self, name, state[name].item())  # that of the state, until its moments are here
         self.updates = int(state["updates"])
         self.moments = {name: np.array(state[name]) for name in self.moment_names if name in state}
         self._past = {name: tuple(state[f"{name}_past"].tolist()) for name in self.averages if f"{name}_past" in state}
@@ -176,7 +160,7 @@ class Optimizer:
 
     def _check(self, state):
         """Raise ValueError unless this is a whole state of such an optimizer with these settings."""
-        kind, updates = str(state.get("optimizer")), np.asarray(state.get("updates"))
+        kind, updates = str(state.get("optimizer")), state.get("updates", np.array(None))
         if kind != type(self).__name__:
             raise ValueError(f"this is the state of {kind}: expected that of {type(self).__name__}")
         if updates.shape or updates.dtype.kind not in "iu" or updates < 0:
@@ -187,18 +171,17 @@ class Optimizer:
             raise ValueError(f"the state has no {', '.join(missing)}: expected one saved by this version of aelib")
         for name, own in self.settings().items():
             if not np.array_equal(state[name], own):
-                raise ValueError(
-                    f"{name} is {state[name]} in this state, {own} here: set it to that, load, then change it"
-                )
-        pasts = [f"{name}_past" for name in self.averages if f"{name}_past" in state]
-        shapes = {"rate": ()} | dict.fromkeys(pasts, (2,)) | {name: np.shape(state[moments[0]]) for name in moments}
-        for name, shape in shapes.items():
-            value = np.asarray(state[name])
-            alike = name not in moments or (value.ndim == 1 and value.dtype == np.asarray(state[moments[0]]).dtype)
-            if value.shape != shape or value.dtype.kind != "f" or not alike:
+                there = np.array2string(state[name], threshold=3)
+                raise ValueError(f"{name} is {there} in this state, {own} here: set it to that, load, then change it")
+        like = state[moments[0]] if moments else state["rate"]
+        pasts = {f"{name}_past": (2,) for name in self.averages if f"{name}_past" in state}
+        for name, shape in ({"rate": ()} | pasts | dict.fromkeys(moments, (like.size,))).items():
+            value, most = state[name], (1, updates) if name in pasts else np.inf
+            if value.shape != shape or value.dtype.kind != "f" or (name in moments and value.dtype != like.dtype):
                 raise ValueError(f"{name} is {value.dtype}{value.shape}: expected floating point, {shape}")
-            if not np.all(np.isfinite(value)) or (name not in ("velocity", "first") and np.any(value < 0)):
-                raise ValueError(f"{name} holds values that are not finite, or below 0: the state is damaged")
+            least = -np.inf if name in moments and name not in _SQUARES else 0
+            if not np.all(np.isfinite(value) & (value >= least) & (value <= most)):
+                raise ValueError(f"{name} holds numbers that it cannot have: the state is damaged")
 
     def save(self, path):
         """Write the state to ``path`` (.npz), atomically."""
@@ -211,12 +194,6 @@ class Optimizer:
             self.load_state(state)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
-
-
-def _flush(moment):
-    """Set tiny entries to 0, before they go subnormal: 100 updates at decay 0.9 shrink them by 4e-5."""
-    tiny = 1e-30 if moment.dtype.itemsize == 4 else 1e-290
-    moment[np.abs(moment) < tiny] = 0
 
 
 class SGD(Optimizer):
