@@ -12,6 +12,7 @@ import numpy as np
 from aelib.arrays import sum_of_squares
 from aelib.history import Diverged, History, Interrupted, Kept, Progress
 
+_HUGE = 1e15  # a loss of a batch above which that of other images may overflow
 _KEEP_EVERY = 100  # updates between two copies of the parameters, kept in case training diverges
 
 
@@ -126,12 +127,16 @@ def _updates(model, X, optimizer, epochs, sizes, rng, X_test, history):
                 if X_test is not None and images % n == 0:
                     test_loss = model.reconstruction_error(X_test)
                     fault = "" if math.isfinite(test_loss) else f"the test loss is {test_loss}"
-                history.rows.append(Progress(images / n, update, images, seconds, loss, test_loss, grad_norm))
+                progress = Progress(images / n, update, images, seconds, loss, test_loss, grad_norm)
+                history.rows.append(progress)
                 if images == epochs * n:  # no later batch will judge this update
-                    fault = fault or kept.fault() or _gradient(model, batch, buffers)[-1]
+                    end, *_, broken = _gradient(model, batch, buffers)
+                    fault = fault or kept.fault() or broken
+                    if not fault and end > _HUGE and not math.isfinite(model.loss(X)):
+                        fault = "the loss of all images is not finite"
                 if fault:
                     raise Diverged(kept.set_back(fault, update, images / n, batch), history)
-            yield history.rows[-1]
+            yield progress
 
 
 def _gradient(model, batch, buffers):
