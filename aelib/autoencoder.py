@@ -8,8 +8,8 @@ import numpy as np
 from aelib import passes
 from aelib.activations import ACTIVATIONS
 from aelib.arrays import codes, images, sum_of_squares
+from aelib.files.models import read_model, write_model
 from aelib.linearization import Linearization
-from aelib.modelfile import read_model, write_model
 from aelib.network import Network
 
 _BLOCK = 1000  # images evaluated at a time, so that activations stay in cache and memory stays small

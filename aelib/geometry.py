@@ -5,8 +5,6 @@ dz^T (J^T J) dz: J^T J is the metric that the distances between images give to t
 Hamprecht, 2023, draw it the same way.
 """
 
-import copy
-import functools
 import math
 
 import numpy as np
@@ -89,82 +87,6 @@ def ellipses(J, radius, longest=np.inf):
     with np.errstate(divide="ignore"):
         lengths = np.minimum(radius / speed, longest)
     return lengths[:, :, None] * np.swapaxes(vectors, 1, 2)
-
-
-class CodePlane:
-    """The plane of codes of one model: what is asked of it is computed when it is first asked for, and kept.
-
-    It copies the model, so that later training does not change its answers.
-
-    Args:
-        model: an ``Autoencoder`` with a code of two numbers.
-        mnist: what ``load_mnist`` returns.
-        name: of the model, such as "update 100".
-
-    Raises:
-        ValueError: the code has not two numbers, or a parameter of the model is not finite.
-    """
-
-    def __init__(self, model, mnist, name=""):
-        size = model.config["sizes"][len(model.layers) // 2]
-        if size != 2:
-            raise ValueError(f"the code has {size} numbers: expected two, for a plane")
-        if not np.isfinite(model.theta).all():
-            raise ValueError("a parameter of the model is not finite: it diverged, train it anew with smaller steps")
-        self.model, self.mnist, self.name = copy.copy(model), mnist, name
-        self.lattice = functools.lru_cache(maxsize=4)(self._lattice)
-
-    @functools.cached_property
-    def codes(self):
-        """Codes of the test images, (m, 2)."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            codes = self.model.encode(self.mnist.test_images)
-        if not np.isfinite(codes).all():
-            raise ValueError("a code is not finite: the model diverged, train it anew with smaller steps")
-        return codes
-
-    @functools.cached_property
-    def all_codes(self):
-        """Codes of the test images, then of the training images, (m + n, 2)."""
-        return np.concatenate([self.codes, self.model.encode(self.mnist.train_images)])
-
-    @functools.cached_property
-    def error(self):
-        """Half-SSE on the test images: held-out images only are scored."""
-        return self.model.reconstruction_error(self.mnist.test_images)
-
-    @functools.cached_property
-    def limits(self):
-        """A square (x0, x1, y0, y1) round the middle 96 per cent of the test codes in each direction.
-
-        Raises:
-            ValueError: the model has collapsed: these codes are one point.
-        """
-        low, high = np.quantile(self.codes, [0.02, 0.98], axis=0).astype(float)
-        half = 0.53 * (high - low).max()
-        if not half > 1e-6 * np.abs(self.codes).max():
-            raise ValueError(f"the model gives the images one and the same code, {low}: there is no plane to look at")
-        return tuple((np.repeat((low + high) / 2, 2) + half * np.array([-1, 1, -1, 1])).tolist())
-
-    def _lattice(self, limits, cells):
-        """Return the centres, (cells^2, 2), of a lattice of squares, code 1 fastest, and the Jacobians there."""
-        edges = [np.linspace(low, high, cells + 1) for low, high in np.reshape(limits, (2, 2))]
-        x, y = ((edge[:-1] + edge[1:]) / 2 for edge in edges)
-        Z = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-        return Z, decoder_jacobian(self.model, Z)[1]
-
-    def radius(self, limits, cells):
-        """Return the change of image, ||dx|| to one digit, whose ellipses fit into the squares of a lattice."""
-        magnification = np.median(np.sqrt(distortion(self.lattice(limits, cells)[1])))
-        if not magnification:
-            raise ValueError("the decoder makes the same image of most codes: there are no ellipses to draw")
-        return float(f"{magnification * (limits[1] - limits[0]) / (5 * cells):.1g}")
-
-    def vote(self, z, neighbours=15):
-        """Return the most frequent label among the nearest test codes of z, (2,), and the number of its votes."""
-        near = np.linalg.norm(self.codes - z, axis=1).argsort(kind="stable")[:neighbours]
-        labels, votes = np.unique(self.mnist.test_labels[near], return_counts=True)
-        return labels[votes.argmax()].item(), int(votes.max())
 
 
 def mnist_form(drawing, side=28, box=20):

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from aelib.atomic import TEMPORARY, remove_leftovers
 from aelib.files import load_json, load_npz, save_npz, save_text
+from aelib.files.atomic import TEMPORARY, remove_leftovers
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="modes, locks and pipes are POSIX's")
 MB = 2**20
@@ -133,7 +133,7 @@ def test_nobody_can_plant_a_link_and_nobody_is_waited_for(tmp_path, monkeypatch)
 WRITER = """
 import sys, time
 from pathlib import Path
-from aelib.atomic import save
+from aelib.files.atomic import save
 
 def write(file):
     file.write(b"half")
@@ -172,7 +172,7 @@ def test_leftovers_of_the_dead_go_and_files_of_the_living_stay(tmp_path):
 
 
 def test_leftovers_where_there_are_no_locks_go_after_an_hour(tmp_path, monkeypatch):
-    monkeypatch.setattr("aelib.atomic.fcntl", None)
+    monkeypatch.setattr("aelib.files.atomic.fcntl", None)
     old, new = (tmp_path / TEMPORARY.replace("*", name) for name in ("old", "new"))
     for path in (old, new):
         path.write_bytes(b"half")

@@ -3,7 +3,7 @@ import pytest
 from conftest import NETS, SMALL, trained
 
 from aelib import Autoencoder
-from aelib.geometry import CodePlane, decoder_jacobian, distortion, ellipses, metric, mnist_form
+from aelib.geometry import decoder_jacobian, distortion, ellipses, metric, mnist_form
 
 
 @pytest.mark.parametrize("arguments", SMALL.values(), ids=SMALL)
@@ -119,9 +119,3 @@ def test_lengths_of_ellipses_are_positive():
 def test_codes_of_the_wrong_width_are_named():
     with pytest.raises(ValueError, match=r"Z has shape \(3, 3\): expected one code per row, \(n, 2\)"):
         decoder_jacobian(Autoencoder([4, 2, 4]), np.zeros((3, 3)))
-
-
-def test_a_plane_needs_two_numbers_a_code(mnist):
-    for d in (1, 3):
-        with pytest.raises(ValueError, match=f"the code has {d} numbers: expected two"):
-            CodePlane(Autoencoder([784, d, 784]), mnist)

@@ -10,8 +10,8 @@ from matplotlib.image import imread
 
 from aelib import Autoencoder
 from aelib.datasets import Mnist
-from aelib.geometry import CodePlane
 from aelib.widgets.latent import LatentExplorer
+from aelib.widgets.latent.plane import CodePlane
 
 
 @pytest.fixture(scope="module")
@@ -227,3 +227,9 @@ def test_without_a_film_there_is_no_slider_for_it(nets, few):
     limits = CodePlane(nets[1], few).limits
     explorer = LatentExplorer(nets[1], few, point=limits[::2])
     assert "film" not in explorer.controls and explorer.plane.point == list(limits[::2])
+
+
+def test_a_plane_needs_two_numbers_a_code(mnist):
+    for d in (1, 3):
+        with pytest.raises(ValueError, match=f"the code has {d} numbers: expected two"):
+            CodePlane(Autoencoder([784, d, 784]), mnist)

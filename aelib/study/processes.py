@@ -14,8 +14,8 @@ from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
-from aelib.atomic import remove_leftovers
 from aelib.datasets import data_folder
+from aelib.files.atomic import remove_leftovers
 from aelib.study.alone import alone
 from aelib.study.experiments import EXPERIMENTS, plan
 from aelib.study.results import DamagedResult, StaleResult, data_fingerprint, results_folder, store, stored, stored_of

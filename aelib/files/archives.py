@@ -1,8 +1,4 @@
-"""The files of aelib: arrays in .npz, text and JSON. Written atomically; read with bounded memory, without pickle.
-
-Whatever is wrong with a file that is read is one sentence with its path, a FileNotFoundError, PermissionError or
-ValueError.
-"""
+"""Arrays in .npz, text and JSON."""
 
 import json
 import math
@@ -14,7 +10,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from aelib import atomic
+from aelib.files import atomic
 
 _JSON = 2**21  # bytes of JSON that are read at most: Python objects take up to 30 times as much
 _DIRECTORY = 2**21  # bytes of a .npz file's list of members: some 20,000 of them
@@ -35,7 +31,7 @@ def save_npz(path, **arrays):
 
     Raises:
         ValueError: an array holds something else than numbers or strings, or there are more than ``load_npz`` reads.
-        OSError: ``path`` cannot be written, as in ``aelib.atomic.save``.
+        OSError: ``path`` cannot be written, as in ``aelib.files.atomic.save``.
     """
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
     for name, array in arrays.items():
