@@ -43,8 +43,8 @@ class Activation:
 
 def _empty(like):
     """Return an array of the shape of ``like`` and its dtype, a floating-point one for whole numbers."""
-    like = np.asarray(like)
-    return np.empty(like.shape, np.result_type(like.dtype, np.float16))
+    like = like if hasattr(like, "dtype") else np.asarray(like)
+    return np.empty(np.shape(like), np.result_type(like.dtype, np.float16))
 
 
 def _fill(out, like, value):

@@ -102,9 +102,10 @@ def _value(a):
     return a.value if isinstance(a, Traced) else a
 
 
-def _maps(f, z, arguments, options):
-    maps = RULES[f](z, *map(_value, arguments), **options)
-    return [(a, *pair) for a, pair in zip(arguments, maps, strict=False) if isinstance(a, Traced)]
+def maps(f, z, arguments, options):
+    """Return (argument, map, transpose) for every Dual or Node among the arguments of z = f(*arguments)."""
+    pairs = RULES[f](z, *map(_value, arguments), **options)
+    return [(a, *pair) for a, pair in zip(arguments, pairs, strict=False) if isinstance(a, Traced)]
 
 
 class Traced(NDArrayOperatorsMixin):
@@ -113,7 +114,7 @@ class Traced(NDArrayOperatorsMixin):
     def __init__(self, value):
         if isinstance(value, type(self)) or isinstance(_value(value), Traced):
             raise TypeError(f"{type(self).__name__} of {type(value).__name__}: expected at most one Dual and one Node")
-        self.value = value if isinstance(value, Traced) else np.asarray(value)
+        self.value = value if isinstance(value, Traced) else np.asanyarray(value)
 
     def __array_ufunc__(self, ufunc, method, *arguments, **options):
         return call(ufunc if method == "__call__" else getattr(ufunc, method), *arguments, **options)
@@ -144,14 +145,14 @@ class Dual(Traced):
 
     def __init__(self, value, tangent):
         super().__init__(value)
-        self.tangent = tangent if isinstance(tangent, Traced) else np.asarray(tangent)
+        self.tangent = tangent if isinstance(tangent, Traced) else np.asanyarray(tangent)
         if self.tangent.shape != self.shape:
             raise ValueError(f"tangent has shape {self.tangent.shape}: expected that of the value, {self.shape}")
 
     @classmethod
     def _made(cls, f, arguments, options):
         z = call(f, *map(_value, arguments), **options)
-        tangent = functools.reduce(operator.add, [push(a.tangent) for a, push, _ in _maps(f, z, arguments, options)])
+        tangent = functools.reduce(operator.add, [push(a.tangent) for a, push, _ in maps(f, z, arguments, options)])
         return cls(z, tangent if tangent.shape == z.shape else np.broadcast_to(tangent, z.shape))
 
 
@@ -193,6 +194,6 @@ def sweep(output, V=1.0):
         raise ValueError(f"{type(output).__name__}, V of shape {np.shape(V)}: expected a Node and its adjoint V")
     adjoint = {output: np.asarray(V)}
     for z in reversed(tape(output)):
-        for a, _, pull in _maps(z.f, z.value, z.arguments, z.options) if z.f else ():
+        for a, _, pull in maps(z.f, z.value, z.arguments, z.options) if z.f else ():
             adjoint[a] = adjoint[a] + pull(adjoint[z]) if a in adjoint else pull(adjoint[z])
     return adjoint

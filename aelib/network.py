@@ -134,9 +134,11 @@ class Network:
         """Return a model of the same form over this very vector, (n_params,), of any accepted dtype; no copy.
 
         The checks use it to evaluate the model at theta + e p, or at a complex theta, without touching this one.
+        Layers over a ``Dual`` or ``Node`` of ``aelib.autodiff`` run in code that allocates its results.
         """
-        if not isinstance(theta, np.ndarray) or theta.shape != self.theta.shape or theta.dtype not in _DTYPES:
-            what = f"{theta.dtype}{theta.shape}" if isinstance(theta, np.ndarray) else f"a {type(theta).__name__}"
+        shape = getattr(theta, "shape", None)
+        if shape != self.theta.shape or theta.dtype not in _DTYPES:
+            what = f"a {type(theta).__name__}" if shape is None else f"{theta.dtype}{shape}"
             raise ValueError(f"theta is {what}: expected an array {self.dtype.name}{self.theta.shape}")
         twin = object.__new__(type(self))
         layers = tuple(layer.over(theta) for layer in self.layers)

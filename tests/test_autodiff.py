@@ -16,23 +16,25 @@ from aelib import Autoencoder, autodiff
 from aelib.autodiff import RULES, Dual, Node, call, sweep, tape
 from aelib.checks import compare, directional_derivative
 
-LAB = Path(__file__).resolve().parent.parent / "labs" / "01_derivation.ipynb"
+LABS = Path(__file__).resolve().parent.parent / "labs"
 
 
-def functions_of_lab_1():
-    """Return the passes as lab 1 writes them, from the notebook."""
-    cells = json.loads(LAB.read_text(encoding="utf-8"))["cells"]
-    found = {"np": np}
+def functions_of(lab):
+    """Return {name: source} of the functions that a lab defines."""
+    cells = json.loads((LABS / f"{lab}.ipynb").read_text(encoding="utf-8"))["cells"]
+    found = {}
     for cell in cells:
         source = "".join(cell["source"])
         if cell["cell_type"] == "code" and "def " in source:
-            for node in ast.parse(source).body:
-                if isinstance(node, ast.FunctionDef) and node.name in ("forward", "backward"):
-                    exec(ast.unparse(node), found)
-    return found["forward"], found["backward"]
+            functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+            found |= {node.name: ast.unparse(node) for node in functions}
+    return found
 
 
-forward, backward = functions_of_lab_1()
+LAB_1 = functions_of("01_derivation")
+passes = {"np": np}
+exec("\n".join([LAB_1["forward"], LAB_1["backward"]]), passes)
+forward, backward = passes["forward"], passes["backward"]
 
 
 def gradient(f, x):
@@ -190,6 +192,52 @@ def test_complex_arrays_pass_through_duals_and_tape(rng):
     third = gradient(loss, Dual(model.theta + 1e-200j * q, p + 0j)).tangent.imag / 1e-200
     other = model.with_theta(model.theta + 1e-200j * q).linearize(X).hvp(p).imag / 1e-200
     assert error(third, other) < 1e-13
+
+
+# -- what lab 6 says ------------------------------------------------------------------------------------------------
+
+
+def test_lab_6_runs_lab_1s_functions_letter_by_letter():
+    lab_6 = functions_of("06_automatic_differentiation")
+    assert lab_6["forward"] == LAB_1["forward"] and lab_6["backward"] == LAB_1["backward"]
+
+
+def test_lab_6_counts_the_lines_of_the_rp_passes():
+    lines = [len(LAB_1[name].splitlines()) for name in ("rp_forward", "rp_backward")]
+    assert sum(lines) == 17
+
+
+class Counted(np.ndarray):
+    """An array that counts the multiplications of its matrix products, by the same trick as Dual."""
+
+    multiplications = 0
+
+    def __array_ufunc__(self, ufunc, method, *arguments, **options):
+        if any(isinstance(a, autodiff.Traced) for a in arguments):
+            return NotImplemented  # theirs
+        plain = [a.view(np.ndarray) if isinstance(a, Counted) else a for a in arguments]
+        if ufunc is np.matmul:
+            Counted.multiplications += plain[0].size * plain[1].shape[-1]
+        return np.asarray(getattr(ufunc, method)(*plain, **options)).view(Counted)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_duals_and_tape_make_the_products_of_the_passes(name, rng):
+    """In multiplications a layer and image; the first layer needs fewer."""
+    X = rng.random((3, 784))
+    model = Autoencoder(**NETS[name] | {"weight_decay": 0.0})
+    _, loss = functions(model, X)
+    theta, p = model.theta.view(Counted), np.ones(model.theta.size).view(Counted)
+    first, *rest = [3 * layer.W.size for layer in model.layers]
+    for f, each, layer_1 in (
+        (lambda: loss(theta), 1, 1),
+        (lambda: gradient(loss, theta), 3, 2),
+        (lambda: loss(Dual(theta, p)), 3, 2),
+        (lambda: gradient(loss, Dual(theta, p)), 9, 4),
+    ):
+        Counted.multiplications = 0
+        f()
+        assert Counted.multiplications == each * sum(rest) + layer_1 * first
 
 
 # -- refusals ------------------------------------------------------------------------------------------------------
