@@ -5,7 +5,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from aelib.coursework import grading
+from aelib.coursework import audit, grading
 from aelib.coursework.release import release
 
 
@@ -25,6 +25,10 @@ def main(arguments=None):
     command.add_argument("--seed", help="a word that fixes the random inputs (a new one)")
     command.add_argument("--labs", nargs="+", metavar="LAB", help="labs due (those that somebody handed in)")
     command.set_defaults(run=_grade)
+
+    command = commands.add_parser("audit", help="are the exercises sound, and is no answer given away?")
+    command.add_argument("names", nargs="*", metavar="exercise", help="exercises (all)")
+    command.set_defaults(run=_audit)
 
     given = parser.parse_args(arguments)
     try:
@@ -48,6 +52,12 @@ def _grade(given):
     print(f"{students} students, {len(rows)} answers: {grading.summary(rows)}")
     print(f"{into / 'grades.csv'} and a page for each student beside it; --seed {seed} gives the same inputs again")
     return 0
+
+
+def _audit(given):
+    found = audit.audit(given.names)
+    print("\n".join(found) if found else "audit: nothing found")
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
