@@ -236,7 +236,7 @@ def draw_all(folder, results=None):
     }
     pictures["figure-5.png"] = grids, _given("grid", results), (11, 6)
     pictures["figure-6.png"] = embedding, select(_given("embedding", results), seed=0), (12, 4.5)
-    pictures["table-1.png"] = inputs_outputs, _given("pictures", results), (8, 6.5)
+    pictures["table-1.png"] = inputs_outputs, [run for run in architectures if "pictures" in run.arrays], (8, 6.5)
     folder, paths = Path(folder), []
     folder.mkdir(parents=True, exist_ok=True)
     for name, (draw, own, size) in pictures.items():
