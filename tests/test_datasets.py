@@ -307,7 +307,7 @@ def test_parse_idx_reads_or_refuses_any_bytes(data):
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_damaged_folders_are_read_or_refused(tmp_path_factory, data):
     """Bytes of one file, packed or not, are changed, and its end may be lost."""
     folder = tmp_path_factory.getbasetemp() / "damaged"
