@@ -111,7 +111,9 @@ def test_a_worker_that_dies_is_one_sentence(experiment, tmp_path, monkeypatch, c
     with monkeypatch.context() as patch:
         patch.setattr(cli, "run", functools.partial(processes.run, folder=tmp_path))
         patch.setattr(processes, "execute", lambda run, **_: os._exit(9))  # as the system kills, for want of memory
-        with pytest.raises(SystemExit, match=r"a worker process died.* memory; what was finished is stored: .* --jobs"):
+        with pytest.raises(
+            SystemExit, match=r"a worker process died.* memory; what was finished is stored, and .* --jobs"
+        ):
             cli.main(["run", "tuning", "--jobs", "2"])
 
         def greedy(run, **_):
@@ -205,3 +207,5 @@ def test_command_line(capsys, monkeypatch):
     assert "grid" in capsys.readouterr().out
     with pytest.raises(SystemExit, match=r"aelib\.study: there is no experiment 'gird'"):
         cli.main(["run", "gird"])
+    with pytest.raises(SystemExit, match="jobs is 0: expected at least 1"):
+        cli.main(["run", "grid", "--jobs", "0"])

@@ -41,8 +41,8 @@ def run(names, quick=False, jobs=None, cluster=None, folder=None):
         folder: where results are stored; by default ``results_folder(quick)``.
 
     Raises:
-        ValueError: there is no experiment of such a name, a run needs a package that is not installed, or the data set
-            is too small for one, or another than that of the workers.
+        ValueError: there is no experiment of such a name, ``jobs`` is below 1, a run needs a package that is not
+            installed, or the data set is too small for one, or another than that of the workers.
         StaleResult, DamagedResult: what is stored is of another plan or data set, or damaged; nothing is overwritten.
         FolderBusy: another process stores results in this folder.
         WorkerDied: a worker was killed, as happens when memory runs out; what was finished is stored.
@@ -51,6 +51,8 @@ def run(names, quick=False, jobs=None, cluster=None, folder=None):
     from threadpoolctl import threadpool_limits
     from tqdm import tqdm
 
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs is {jobs}: expected at least 1 process")
     data, where = data_fingerprint(), dict(quick=quick, folder=folder)
     folder = Path(folder or results_folder(quick))
     plans = {name: plan(name, quick) for name in names}
@@ -103,7 +105,7 @@ def _workers(jobs, cluster):
     """Let joblib send runs to processes of this machine, or to those of a Dask cluster."""
     from joblib import parallel_config
 
-    deaths, advice = (BrokenExecutor, MemoryError), "go on with fewer at a time: a smaller --jobs"
+    deaths, advice = (BrokenExecutor, MemoryError), "the same command with fewer --jobs goes on from there"
     local = dict(n_jobs=jobs or -1, inner_max_num_threads=1, initializer=_start, initargs=_worker())
     with ExitStack() as stack:
         if cluster:
@@ -111,7 +113,7 @@ def _workers(jobs, cluster):
                 from distributed import Client, KilledWorker
             except ImportError:
                 raise ValueError("--cluster needs Dask: pip install -e .[cluster]") from None
-            deaths, advice = (*deaths, KilledWorker), "give the cluster's workers more"
+            deaths, advice = (*deaths, KilledWorker), "the same command goes on from there"
             stack.enter_context(Client(cluster, timeout="20s"))
         stack.enter_context(parallel_config("dask") if cluster else parallel_config("loky", **local))
         stack.enter_context(warnings.catch_warnings())
@@ -120,7 +122,7 @@ def _workers(jobs, cluster):
             yield
         except deaths:
             raise WorkerDied(
-                f"a worker process died, most often for want of memory; what was finished is stored: {advice}"
+                f"a worker process died, most often for want of memory; what was finished is stored, and {advice}"
             ) from None
 
 

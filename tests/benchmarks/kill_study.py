@@ -1,10 +1,11 @@
 """Kills a small study at 20 moments by each signal, goes on, and compares with one that nobody disturbed.
 
-    python tests/benchmarks/kill_study.py [--moments 20] [--jobs 2]
+    python tests/benchmarks/kill_study.py [--moments 20] [--jobs 2] [--patience 5]
 
-After every kill no process of the study may be left within 5 s; after all of them the results must be those of the
-undisturbed study, bit for bit, in a folder without a temporary file. Twice: SIGKILL, and SIGTERM, which has to end with
-one sentence. Then two studies at once, in one folder: one does the work, the other is refused.
+No process of the study may be left so many seconds after a kill (more where others keep all cores busy: a worker killed
+while it starts has to import NumPy before it can look whether its main process lives). After all of them the results
+must be those of the undisturbed study, bit for bit, in a folder without a temporary file. Twice: SIGKILL, and SIGTERM,
+which has to end with one sentence. Then two studies at once, in one folder: one does the work, the other is refused.
 Linux; some ten minutes.
 """
 
@@ -22,15 +23,14 @@ from pathlib import Path
 import numpy as np
 
 from aelib.study import __main__ as cli
-from aelib.study.experiments import CASES, EXPERIMENTS, Run, repaired, reported
+from aelib.study.experiments import EXPERIMENTS, Run, repaired, reported
 from aelib.study.results import stored
 
 MARK = "AELIB_KILL_STUDY"  # in the environment of the study's processes, by which they are found
 SMALL = dict(images=1000, epochs=1)
 PLANS = {  # their results, codes and weights, are larger than a pipe
-    "embedding": [Run(reported("784-200-2", "Adam", seed=seed, **SMALL), keep=("codes",)) for seed in range(8)],
-    "embedding-net": [Run(repaired("784-1000-500-250-2", "Adam", 1e-3, **SMALL), keep=("weights",))],
-    "pictures": [Run(reported(*case, **SMALL), keep=("pictures",)) for case in CASES],
+    "embedding": [Run(reported("784-2", "Adam", seed=seed, **SMALL), keep=("codes",)) for seed in range(8)],
+    "embedding-net": [Run(repaired("784-200-2", "Adam", 1e-3, **SMALL), keep=("weights",))],
 }
 for name, runs in PLANS.items():
     EXPERIMENTS[name] = lambda runs=runs: runs
@@ -61,7 +61,7 @@ def alive(folder):
     return found
 
 
-def campaign(name, folder, whole, moments, jobs, seconds):
+def campaign(name, folder, whole, seconds, moments, jobs, patience):
     """Kill at moments spread over an undisturbed run's seconds, going on each time; what is whole begins anew."""
     slowest = 0.0
     for moment in np.random.default_rng(0).permutation(np.linspace(0.2, seconds, moments)):
@@ -71,8 +71,9 @@ def campaign(name, folder, whole, moments, jobs, seconds):
         process.send_signal(getattr(signal, name))
         killed = time.perf_counter()
         while left := alive(folder):
-            if time.perf_counter() - killed > 5:
-                raise SystemExit(f"{name} after {moment:.1f} s: processes {left} are left after 5 s")
+            if time.perf_counter() - killed > patience:
+                what = [Path(f"/proc/{number}/cmdline").read_text().replace("\0", " ") for number in left]
+                raise SystemExit(f"{name} after {moment:.1f} s: left are {what}")
             time.sleep(0.02)
         took = time.perf_counter() - killed
         slowest = max(slowest, took)
@@ -118,6 +119,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--moments", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--patience", type=float, default=5.0)
     parser.add_argument("--study", metavar="FOLDER", help="be the study that is killed")
     given = parser.parse_args()
     if given.study:
@@ -129,7 +131,7 @@ def main():
         seconds = time.perf_counter() - began
         print(f"undisturbed: {seconds:.1f} s")
         for name in ("SIGKILL", "SIGTERM"):
-            campaign(name, Path(root) / name, whole, given.moments, given.jobs, seconds)
+            campaign(name, Path(root) / name, whole, seconds, given.moments, given.jobs, given.patience)
         both = [start(Path(root) / "both", given.jobs) for _ in range(2)]
         said = [process.communicate()[1].strip().splitlines()[-1] for process in both]
         codes = [process.returncode for process in both]
