@@ -40,6 +40,7 @@ SCALES = {  # wrong coefficients, from n, the layer's width, the number of pixel
     "1/(n its units)": lambda n, width, D: 1 / (n * width),
     "n/(n - 1)": lambda n, width, D: n / (n - 1),
 }
+COMMON = ("0", "-1", "n", "1/n", "2", "1/2")
 STARTS = {  # of the lines that hold 1/n and 1/2
     "-1": "residual of the wrong sign",
     "n": "1/n is missing",
@@ -88,8 +89,9 @@ def variants(quantity, first=None):
 
 def _variants(quantity, first):
     terms = terms_of(quantity, first)
-    early = -1 if quantity in ("V", "JpV", "loss") else 0
     for name, scale in SCALES.items():
+        starts = quantity in ("V", "JpV", "loss") and name in STARTS
+        rank = -1 if starts else 0 if name in COMMON else 1
         for i, (_, term) in enumerate(terms):
             new = (*terms[:i], (scale, term), *terms[i + 1 :])
             yield Variant(
@@ -98,7 +100,8 @@ def _variants(quantity, first):
                 new,
                 f"{name} times {write(term)}",
                 scaled(quantity, term, name),
-                early + ("its" in name),
+                rank,
+                i,
             )
         if len(terms) > 1:
             new = tuple((scale, term) for _, term in terms)
@@ -107,7 +110,8 @@ def _variants(quantity, first):
         for slot, (factor, where) in enumerate(term):
             for other, place in alternatives(factor, where):
                 new = term[:slot] + ([(other, place)] if other else []) + term[slot + 1 :]
-                cause, rank = replaced(factor, where, other, place), 2 if other in UNITS or not other else 3
+                cause = replaced(factor, where, other, place)
+                rank = 3 if other and split(other)[0] in UNITS and _kin(other) != _kin(factor) else 2
                 change = f"{write(new)} for {write(term)}"
                 for sign, more in ((1.0, ""), (-1.0, ", and a wrong sign")):
                     line = (*terms[:i], (sign, new), *terms[i + 1 :])
@@ -126,6 +130,11 @@ def _variants(quantity, first):
         one = quantity == "R_u"
         cause = "1 for 0 in R_p of the bias input" if one else f"{write(new)} does not belong there"
         yield Variant(quantity, first, (*terms, (1.0, new)), f"{write(new)} is added", cause, 0)
+
+
+def _kin(factor):
+    """Return what u and z, plain or under R_p, or g' and g'' have in common."""
+    return split(factor)[0].removeprefix("R_").rstrip("uz'")
 
 
 def alternatives(factor, where):

@@ -42,14 +42,8 @@ class Probe:
         self.layers_over = lambda theta: dense_layers(sizes, g, biases, theta)
         self.layers = self.layers_over(self.theta)
         V, R_V = rng.normal(size=(2, n, sizes[-1])).astype(dtype).astype(np.float64)
-        self.values = v = {"widths": sizes, ("V", L): V, ("R_V", L): R_V}
-        for l in range(L + 1):
-            v["x", l] = self.X.astype(np.float64)
-        for l, layer in enumerate(self.layers, start=1):
-            v["layer", l] = layer
-            for key, array in zip("WbPq", (layer.W, layer.b, *layer.split(self.p)), strict=True):
-                if array is not None:
-                    v[key, l] = array.astype(np.float64)
+        given = (self.layers_over(self.theta.astype(np.float64)), self.X.astype(np.float64), self.p.astype(np.float64))
+        self.values = v = {**given_to(*given), ("V", L): V, ("R_V", L): R_V}
         for part in FORMS[name][2]:
             v |= simulate(part, v)
         self.right = simulate(name, v)
@@ -67,6 +61,16 @@ class Probe:
             q: own[q]() if q in own else array(q, L) if q in ("V", "R_V") else [array(q, l) for l in range(L + 1)]
             for q in FORMS[self.name][0].split()
         }
+
+
+def given_to(layers, X, p=None):
+    """Return what the passes are given, by (quantity, layer): images, layers, their parameters, the blocks of p."""
+    given = {"widths": [layers[0].n_in, *(layer.n_out for layer in layers)], ("x", 0): X}
+    for l, layer in enumerate(layers, start=1):
+        blocks = (layer.W, layer.b, *(layer.split(p) if p is not None else (None, None)))
+        given |= {(key, l): block for key, block in zip("WbPq", blocks, strict=True) if block is not None}
+        given |= {("layer", l): layer, ("x", l): X}
+    return given
 
 
 class Observation:
