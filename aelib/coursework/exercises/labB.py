@@ -23,6 +23,7 @@ def zoo_checks(answer, rng):
 @exercise("patient", lab=LAB, points=2)
 def patient(answer, rng):
     """The disease that was drawn, and an experiment that shows it in four calls."""
+    answer = answer() if callable(answer) else answer
     student, disease, experiment = several(answer, 3, "student, disease, experiment")
     if not isinstance(student, str) or not isinstance(disease, str):
         raise Wrong("student and disease are words")
