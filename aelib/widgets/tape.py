@@ -41,17 +41,17 @@ def draw_walk(figure, walked, places):
     right = max(places.values())
     ends = places | {"": (right[0] + 0.9, right[1])}
     for name, place in places.items():
-        frame = dict(boxstyle="round,pad=0.4", facecolor="#FFE9B0" if name == now else "white", edgecolor="0.3")
-        ax.annotate(name, place, ha="center", va="center", fontsize="large", bbox=frame, zorder=3)
+        frame = dict(boxstyle="round,pad=0.3", facecolor="#FFE9B0" if name == now else "white", edgecolor="0.3")
+        ax.annotate(name, place, ha="center", va="center", fontsize="medium", bbox=frame, zorder=3)
     pairs = [arrow[:2] for arrow in arrows]
     for k, (start, end, value, share) in enumerate(arrows):
         tail, tip = np.array(ends[start]), np.array(ends[end])
         bend = 0 if pairs.count((start, end)) == 1 else 1 if (start, end) not in pairs[:k] else -1
-        curve = dict(arrowstyle="-|>", color="0.5", shrinkA=20, shrinkB=20, connectionstyle=f"arc3,rad={-0.5 * bend}")
-        ax.annotate("", tip, tail, arrowprops=curve)
+        curve = dict(arrowstyle="-|>", color="0.5", shrinkA=16, shrinkB=16, connectionstyle=f"arc3,rad={-0.5 * bend}")
+        ax.annotate("", tip, tail, arrowprops=curve, zorder=1)
         middle = (tail + tip) / 2 + [0, 0.42 * bend]
         for text, lift, align, color in ((value, 3, "bottom", LINES[0]), (share, -3, "top", LINES[1])):
-            form = dict(ha="center", va=align, fontsize="small", family="monospace", color=color, zorder=2)
+            form = dict(ha="center", va=align, fontsize=7.5, family="monospace", color=color, zorder=2)
             form["bbox"] = dict(boxstyle="square,pad=0", facecolor="white", edgecolor="none", alpha=0.8)
             ax.annotate(_text(text), middle, (0, lift), textcoords="offset points", **form)
     columns, rows = zip(*ends.values(), strict=True)
