@@ -20,7 +20,8 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 def times(d, a):
     """Return the rule of an entry-by-entry function with derivative d by a: a diagonal matrix, its own transpose."""
-    return lambda t: d * t, lambda v: unbroadcast(d * v, a)
+    same = isinstance(d, int) and d == 1
+    return lambda t: t if same else d * t, lambda v: unbroadcast(v if same else d * v, a)
 
 
 def unbroadcast(v, a):
