@@ -3,13 +3,18 @@
 Results are lists of ``study.Result``; losses are half-SSE per image on the test images.
 """
 
+import itertools
+
 import numpy as np
 
-from aelib import plots
+from aelib import passes, plots
+from aelib.activations import activation
 from aelib.checks import compare
+from aelib.layers import dense_layers, initialiser, n_params
 from aelib.study.figures import LOSS, final, finals, groups, reference, select
 
 SHORT = {"784-2": "3 layers", "784-200-2": "5 layers", "784-400-200-2": "7 layers"}
+PAIRS = tuple(itertools.combinations(range(10), 2))  # of digits
 BOUND = 38  # 2 (1 + beta1) / (1 - beta1) at beta1 = 0.9: Adam is stable below BOUND / step (Cohen et al., 2022)
 
 
@@ -91,6 +96,41 @@ def confused(codes, labels, n_train=60_000, neighbours=15, every=3):
     counts = np.zeros((10, 10))
     np.add.at(counts, (labels[n_train:], named), 1)
     return 100 * counts / counts.sum(axis=1, keepdims=True)
+
+
+def overlaps(codes, labels):
+    """Return, for each of the ``PAIRS``, the percentage of test digits taken for one another on a map, (45,)."""
+    percent = confused(codes, labels)
+    return np.array([(percent[a, b] + percent[b, a]) / 2 for a, b in PAIRS])
+
+
+def closeness(images, labels):
+    """Return, for each of the ``PAIRS``, minus the distance of the two mean images, (45,)."""
+    means = [images[labels == digit].mean(axis=0, dtype=np.float64) for digit in range(10)]
+    return np.array([-np.linalg.norm(means[a] - means[b]) for a, b in PAIRS])
+
+
+def authors_test(seed):
+    """Make the author's test of Gp again: return the signed cosine of Hp and Gp, and the error of Gp.
+
+    His net is 100-50-25-25-50-100 with sigmoid, ReLU, identity, leaky ReLU, identity, biases in the first two layers,
+    his own initialiser; 25 objects and the direction are uniform on [0, 1). The error is that against J^T (J p) / n.
+    """
+    rng, sizes, biases = np.random.default_rng(seed), [100, 50, 25, 25, 50, 100], [True, True, False, False, False]
+    names, theta = ("sigmoid", "relu", "identity", "leaky_relu", "identity"), np.zeros(n_params(sizes, biases))
+    layers = dense_layers(sizes, [activation(name) for name in names], biases, theta)
+    for layer in layers:
+        layer.split(theta)[0][...] = initialiser("report")(rng, layer.n_out, layer.n_in)
+    X, p = rng.random((25, 100)), rng.random(theta.size)
+    primal = passes.forward(layers, X)
+    adjoint = passes.backward(layers, primal, (primal.z[-1] - X) / len(X))
+    tangent = passes.rp_forward(layers, p, primal)
+    Hp = passes.rp_backward(layers, p, primal, adjoint, tangent, tangent.R_z[-1] / len(X)).grad
+    Gp = passes.backward(layers, primal, tangent.R_z[-1] / len(X)).grad
+    moved = dense_layers(sizes, [layer.activation for layer in layers], biases, theta + 1e-200j * p)
+    Jp = np.imag(passes.forward(moved, X + 0j).z[-1]) / 1e-200
+    exact = passes.backward(layers, primal, Jp / len(X)).grad
+    return compare(Hp, Gp).cosine, compare(Gp, exact).relative_error
 
 
 def signed_cosines(at, directions):

@@ -253,17 +253,17 @@ def claim_15(accuracy, pairs):
     )
 
 
-def claim_16(overlap, rank, similarity):
+def claim_16(overlap, rank, alike):
     """3 and 5 overlap, because they look alike.
 
     Args:
         overlap: percentage of 3 and 5 taken for one another, a value a run.
         rank: the place of 3-5 among the 45 pairs ordered by overlap.
-        similarity: rank correlation, over pairs of digits, of overlap on the map with confusion in pixels.
+        alike: rank correlation, over the pairs, of overlap on the map with the closeness of the mean images.
     """
-    overlaps, alike = np.min(overlap) > 2, similarity > 0.5
+    overlaps, explained = np.min(overlap) > 2, alike > 0.5
     return Verdict(
-        "holds" if overlaps and alike else "holds in part" if overlaps else "falls",
+        "holds" if overlaps and explained else "holds in part" if overlaps else "falls",
         f"{span(overlap, 0)} % are taken for one another, place {rank} of 45 pairs. Over the pairs, overlap on the map "
-        f"and confusion in pixels have a rank correlation of {similarity:.2f}.",
+        f"and closeness of the mean images have a rank correlation of {alike:.2f}: digits that look alike overlap.",
     )

@@ -6,5 +6,4 @@ TO_CONVERT = {  # remove the line of a lab whose exercises are in form
     "03_optimizers",
     "04_hyperparameter_grids",
     "05_embeddings",
-    "08_the_report_on_trial",
 }

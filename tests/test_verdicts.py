@@ -1,0 +1,71 @@
+"""A verdict follows from numbers: made-up results on either side of a rule give either word."""
+
+import numpy as np
+import pytest
+
+from aelib.settings import NETS, Settings
+from aelib.study import verdicts
+from aelib.study.claims import VERDICTS
+from aelib.study.experiments import CASES, Run, reported
+from aelib.study.results import Result
+
+
+def run(ends, net="784-2", method="Adam", seed=0, **changes):
+    """A result with these test losses at the ends of its epochs."""
+    settings = reported(net, method, seed=seed, images=100, epochs=len(ends), **dict(batch=100) | changes)
+    update = np.arange(1, len(ends) + 1)
+    return Result(Run(settings), "done", {}, dict(update=update, images=100 * update, test_loss=np.array(ends, float)))
+
+
+def every_case(ends):
+    """One run of each net and method with the losses that ends(net, method) gives."""
+    return [run(ends(net, method), net, method) for net, method in CASES]
+
+
+def test_ahead_is_in_standard_errors():
+    a, b = np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0])
+    assert verdicts.ahead(a, b) == pytest.approx(3 / np.sqrt(1 / 3 + 1 / 3))
+
+
+def test_rises_begin_after_the_third_epoch():
+    assert verdicts.rises([run([9, 20, 5, 4, 4.5, 3])]).tolist() == [0.5]
+
+
+def test_reached_counts_epochs():
+    assert verdicts.reached([run([9, 5, 4]), run([9, 8, 7])], 6).tolist() == [2, np.inf]
+
+
+@pytest.mark.parametrize(("error", "word"), [(3e-16, "falls"), (0.4, "holds")])
+def test_claim_3(error, word):
+    assert verdicts.claim_3(np.array([-0.6, -0.7]), error).word == word
+
+
+@pytest.mark.parametrize(
+    ("wild", "word"), [((), "falls"), (("RMSprop",), "holds in part"), (("SGD", "RMSprop", "Adam"), "holds")]
+)
+def test_claim_4(wild, word):
+    runs = every_case(lambda net, method: [9, 8, 7, 9 if method in wild else 6, 5])
+    assert verdicts.claim_4(runs).word == word
+
+
+def test_claim_6_falls_where_nothing_moves_any_more():
+    still, moving = (every_case(lambda net, method, d=d: [23 - d * k for k in range(33)]) for d in (0, 0.3))
+    assert verdicts.claim_6(still, still, 21.8).word == "falls"
+    assert verdicts.claim_6(moving, still, 12.0).word == "holds"
+
+
+def test_claim_11_is_about_the_mean_over_nets():
+    best = every_case(lambda net, method: [20, 15 if method == "Adam" else 16])
+    other = every_case(lambda net, method: [20, 15 if method == "SGD" else 16])
+    words = [verdicts.claim_11(a, b).word for a, b in ((best, best), (best, other), (other, other))]
+    assert words == ["holds", "holds in part", "falls"]
+
+
+def test_claim_16_needs_an_overlap_and_its_cause():
+    cases = [((20, 22), 0.7), ((20, 22), 0.1), ((0, 1), 0.7)]
+    assert [verdicts.claim_16(o, 2, r).word for o, r in cases] == ["holds", "holds in part", "falls"]
+
+
+def test_words_are_those_of_the_menu():
+    assert verdicts.claim_1().word in VERDICTS and verdicts.claim_2().word in VERDICTS
+    assert Settings(NETS["784-2"]).net in verdicts.SHALLOW_TO_DEEP
