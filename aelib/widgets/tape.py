@@ -51,7 +51,7 @@ def draw_walk(figure, walked, places):
         ax.annotate("", tip, tail, arrowprops=curve, zorder=1)
         middle = (tail + tip) / 2 + [0, 0.42 * bend]
         for text, lift, align, color in ((value, 3, "bottom", LINES[0]), (share, -3, "top", LINES[1])):
-            form = dict(ha="center", va=align, fontsize=7.5, family="monospace", color=color, zorder=2)
+            form = dict(ha="center", va=align, fontsize=7, family="monospace", color=color, zorder=2)
             form["bbox"] = dict(boxstyle="square,pad=0", facecolor="white", edgecolor="none", alpha=0.8)
             ax.annotate(_text(text), middle, (0, lift), textcoords="offset points", **form)
     columns, rows = zip(*ends.values(), strict=True)
