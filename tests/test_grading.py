@@ -6,7 +6,12 @@ import csv
 import dataclasses
 import json
 import os
+import re
+import shutil
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +19,7 @@ from answers import TO_CONVERT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aelib.coursework import notebooks, release, submissions, wire
+from aelib.coursework import audit, notebooks, release, submissions, wire
 from aelib.coursework.__main__ import main
 from aelib.coursework.answers import Answer, Submitted
 from aelib.coursework.exercises import EXERCISES, exercises
@@ -223,6 +228,56 @@ def test_grading_a_course(labs, tmp_path, capsys):
     assert set(pages) == set(states)
     assert "2 notebooks" in pages["ada"] and told.strip() in pages["ada"] and "````text" in pages["ada"]
     assert "its test was changed" in pages["ada"] and "cannot be read" in pages["no JSON"]
+
+
+def commands(heading):
+    """Return the commands in a section of the README."""
+    readme = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+    section = readme.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return [line for block in re.findall(r"```bash\n(.*?)```", section, re.DOTALL) for line in block.splitlines()]
+
+
+def test_commands_of_the_readme(labs, tmp_path, monkeypatch, capsys):
+    """Those that run Python, here; pytest and bubblewrap as a shell runs them, on a lab made short."""
+    monkeypatch.chdir(tmp_path)
+    students, instructors = commands("For students"), commands("For instructors")
+    python = ".venv/bin/python -m aelib.coursework "
+    release_it, open_it = students[0].split(" && ")
+    assert main(release_it.removeprefix(python).split()) == 0
+    assert open_it == ".venv/bin/jupyter lab course/01_derivation.ipynb"  # tests/browser opens it
+    made = handed_in()
+    made["cells"] = made["cells"][TASKS["count_hvp"].answer - 1 :]
+    made["cells"].insert(0, cell("import math\nfrom aelib.coursework import examine"))
+    (tmp_path / "course" / f"{A}.ipynb").unlink()
+    release.write(made, tmp_path / "course" / "01_derivation.ipynb")
+    done = shell(students[1])
+    assert "exercises of 01_derivation.ipynb" in done.stdout and "2 of 2   2 right" in done.stdout, done.stdout
+    grade, contained, look = instructors
+    (tmp_path / "submissions" / "ada").mkdir(parents=True)
+    release.write(handed_in(), tmp_path / "submissions" / "ada" / f"{A}.ipynb")
+    assert main(grade.removeprefix(python).split()) == 0
+    assert (tmp_path / "submissions-grades" / "ada.md").exists()
+    monkeypatch.setattr(audit, "given_by_the_package", lambda: ())
+    assert main(look.removeprefix(python).split()) == 0, capsys.readouterr().out
+    outside = tmp_path / "outside"
+    past_the_guard = f"import ctypes; ctypes.CDLL(None).fopen({str(outside)!r}.encode(), b'w')"
+    release.write(handed_in(inside(past_the_guard)), tmp_path / "submissions" / "ada" / f"{A}.ipynb")
+    if not shutil.which("bwrap") or subprocess.run(["bwrap", "--ro-bind", "/", "/", "true"]).returncode:
+        pytest.skip("no bubblewrap here")
+    if TO_CONVERT:
+        pytest.skip("not all labs are in form")
+    done = shell(contained)
+    assert "1 by hand" in done.stdout or "2 right" in done.stdout, done.stdout + done.stderr
+    assert not outside.exists()
+
+
+def shell(line):
+    """Run a command of the README in the shell, with this environment's programs."""
+    root = str(Path(__file__).resolve().parent.parent)
+    programs = {"pytest": f"{sys.executable} -m pytest -p aelib.coursework.plugin -n 0", "python": sys.executable}
+    line = re.sub(r"\.venv/bin/(\w+)", lambda found: programs[found[1]], line)
+    options = dict(capture_output=True, text=True, encoding="utf-8", timeout=300)
+    return subprocess.run(line, shell=True, env=os.environ | {"PYTHONPATH": root}, **options)
 
 
 def test_what_cannot_be_graded_is_one_sentence(labs, tmp_path, capsys):

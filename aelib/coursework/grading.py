@@ -130,6 +130,7 @@ def grade_one(folder, sources, seed, labs=None):
             else:
                 verdict = verdicts[lab, task.name]
                 row |= {key: verdict.get(key, "") for key in ("points", "state", "reason", "text", "seconds")}
+                row["seconds"] = round(row["seconds"] or 0, 2)
             rows.append(row)
     return rows, submission
 
