@@ -11,12 +11,13 @@ from aelib.coursework.tracing import close
 
 @dataclass
 class Cause:
-    """Where a line is wrong, which term of it, and the likely cause in words."""
+    """Where a line is wrong, which term, the likely cause in words, and its wrong array if that is not returned."""
 
     quantity: str
     layer: int
     term: str = ""
     words: str = ""
+    hidden: np.ndarray | None = None
 
 
 def search(observations):
@@ -61,8 +62,10 @@ def known(observations):
         if hits:
             hits.sort(key=lambda hit: hit[:3])
             best = [hit for hit in hits if hit[:2] == hits[0][:2]]
-            words = dict.fromkeys(hit[3].cause for hit in best)
-            return Cause(*_acting(main, best[0][4]), f"there: {best[0][3].change}", " or ".join(list(words)[:2]))
+            words = " or ".join(list(dict.fromkeys(hit[3].cause for hit in best))[:2])
+            key = _acting(main, best[0][4])
+            hidden = None if key in main.seen else main.simulate(best[0][4])[key]
+            return Cause(*key, f"there: {best[0][3].change}", words, hidden)
     return None
 
 

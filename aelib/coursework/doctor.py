@@ -195,7 +195,9 @@ def failed(probe, failure, wrong, cause=""):
         quantity, layer = unreached(failure, probe.right)
         hints = [f"it fails at {called(probe.name, quantity)} of layer {layer}"] if quantity else []
         lines += hints
-        cause = cause or ("bias row kept: one column, or row, too many" if _one_more(text) else "")
+        if not cause and any(word in text for word in ("shape", "size ", "dimension")):
+            one = "bias row kept: one column, or row, too many"
+            cause = one if _one_more(text) else "a product transposed, or an array of another layer: shapes do not fit"
     if cause:
         lines.append(f"likely cause: {cause}")
     hints = list(dict.fromkeys(filter(None, (*hints, cause, text))))
@@ -258,15 +260,18 @@ def explain(answer, observations):
     where = f"{called(name, key[0])} of layer{'s' * (len(layers) > 1)} {_list(layers)}" if key[0] != "loss" else "loss"
     if (cause.quantity, cause.layer) != key:
         where = f"{called(name, cause.quantity)} of layer {cause.layer}; seen in {where}"
-    line = line_that_makes(answer, main) if answer else ""
+    line = ""
+    if answer and cause.hidden is not None:
+        line = line_that_makes(answer, main, cause.hidden, [])
+    if answer and not line:
+        line = line_that_makes(answer, main, seen, main.order[: main.order.index(key)])
     return found(main, cause.quantity, cause.layer, f"first wrong: {where}, {size}", cause.term, cause.words, line)
 
 
-def line_that_makes(answer, observation):
-    """Return the line that makes the first wrong array, which may be equal to others that are made before it."""
-    key, seen, arguments = observation.wrong[0], observation.seen, observation.probe.arguments().values()
-    copies = 1 + places(list(arguments), seen[key])
-    copies += sum(places(seen[k], seen[key]) for k in observation.order[: observation.order.index(key)])
-    if not seen[key].any():
+def line_that_makes(answer, observation, wrong, earlier):
+    """Return the line that completes a wrong array, which may be equal to others that are made before it."""
+    arguments = observation.probe.arguments().values()
+    if not wrong.any():
         return ""
-    return line_where(answer, arguments, lambda local: places(list(local.values()), seen[key]) >= copies)
+    copies = 1 + places(list(arguments), wrong) + sum(places(observation.seen[key], wrong) for key in earlier)
+    return line_where(answer, arguments, lambda local: places(list(local.values()), wrong) >= copies)
