@@ -90,7 +90,7 @@ class Exercise:
         lab: the notebook's name without its ending.
         points: what a right answer is worth.
         test: function (answer, rng) that returns when the answer is right and raises ``Wrong`` when it is not.
-        own: dotted names of functions of this package that are answers by design.
+        own: functions that are answers by design, as ``audit`` names them: ``aelib.passes.forward``.
         seconds: limit of time for grading one answer.
     """
 
