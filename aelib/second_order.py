@@ -6,6 +6,7 @@
 An ``Objective`` gives them, and ``scipy.optimize.minimize``, the loss as a function of theta, and counts its cost.
 """
 
+import copy
 import itertools
 from collections import deque
 
@@ -17,14 +18,15 @@ from aelib import passes
 class Objective:
     """F on fixed images as a function of theta: ``minimize(F.loss, theta, jac=F.grad, hessp=F.gnvp, method=...)``.
 
-    The last two theta keep their ``linearize``, so that nothing is computed twice.
+    The last two theta keep their ``linearize``, so that nothing is computed twice. Model and images are copied.
 
     Attributes:
         cost: matrix products made so far, in gradients of F.
     """
 
     def __init__(self, model, X):
-        self.model, self.X, self.cost, self._kept = model, X, 0.0, deque(maxlen=2)
+        self.model, self.X = copy.copy(model), np.array(model.check_images(X))
+        self.cost, self._kept = 0.0, deque(maxlen=2)
         sizes = [layer.W.size for layer in model.layers]
         self.W, self.W1 = sum(sizes), sizes[0]  # a forward pass is a product with all W
 

@@ -252,7 +252,7 @@ def trace(model, X, optimizer, epochs=None, batch_size=100, seed=0, at=None, mea
     def note(**values):
         values |= {name: function(model) for name, function in measure.items()}
         for name, value in values.items():
-            found.arrays[name].append(value)
+            found.arrays[name].append(np.array(value))  # a copy: theta is one and the same array at all moments
 
     try:
         if chosen(0):

@@ -34,6 +34,14 @@ def test_objective_is_the_model_at_theta_and_leaves_it_alone(start, rng):
     np.testing.assert_array_equal(F.model.theta, theta)
 
 
+def test_objective_keeps_its_images_and_its_model(rng):
+    X, model = rng.random((9, 6)), Autoencoder(**SIZES, seed=1)
+    F, theta = Objective(model, X), model.theta.copy()
+    first, other = F.loss(theta), F.loss(theta + 0.1)
+    X[...], model.weight_decay = 0, 3.0
+    assert F.loss(theta) == first and F.loss(theta - 0.1) and F.loss(theta - 0.2) and F.loss(theta + 0.1) == other
+
+
 def test_objective_counts_each_product_once(start):
     F, theta, _ = start
     moving = theta.copy()

@@ -414,7 +414,7 @@ def test_a_trace_is_train_noted_at_moments(few):
         rows.append(progress)
         weights.append(model.theta.copy())
     at = [0, 1, 4, 10]
-    measure = dict(theta=lambda model: model.theta.copy(), first=lambda model: float(model.theta[0]))
+    measure = dict(theta=lambda model: model.theta, first=lambda model: float(model.theta[0]))
     found = trace(tiny(), few, Adam(1e-2), batch_size=50, at=at, measure=measure)
     assert list(found.arrays) == ["update", "epoch", "images", "seconds", "train_loss", "grad_norm", "theta", "first"]
     np.testing.assert_array_equal(found.update, at)
