@@ -175,15 +175,18 @@ def frame(ax, rows, columns, color=LINES[1], style="-"):
 def dots(ax, repeats, ylabel, most=np.inf):
     """Draw a dict of repeated measurements, name -> (k,), as columns of dots, a mark each and their mean as a bar.
 
-    A dot above ``most`` stands at the upper edge with its value beside it.
+    Dots above ``most``, and their mean, stand at the upper edge with their values beside them.
     """
     table = np.array(list(repeats.values()), float)
     for k, column in enumerate(table.T):
         mark = dict(color=LINES[k % len(LINES)], marker=MARKERS[k % len(MARKERS)], linestyle="none")
         ax.plot(np.minimum(column, most), label=f"seed {k}", clip_on=False, **mark)
-    ax.plot(table.mean(axis=1), "_", color="black", markersize=18, label="mean")
-    for i, k in np.argwhere(table > most):
-        ax.annotate(f"{table[i, k]:.1f}", (i, most), xytext=(8, -3), textcoords="offset points", fontsize="small")
+    ax.plot(np.minimum(table.mean(axis=1), most), "_", color="black", markersize=18, label="mean")
+    for i, row in enumerate(table):
+        if np.any(row > most):
+            low, high = row[row > most].min(), row[row > most].max()
+            text = f"{low:.1f}" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f}"
+            ax.annotate(text, (i, most), xytext=(10, -10), textcoords="offset points", fontsize="small")
     if np.isfinite(most):
         ax.set_ylim(top=most)
     ax.set_xticks(range(len(repeats)), list(repeats))

@@ -3,7 +3,6 @@
 TO_CONVERT = {  # remove the line of a lab whose exercises are in form
     "01_derivation",
     "02_finite_difference_checks",
-    "03_optimizers",
     "04_hyperparameter_grids",
     "05_embeddings",
 }
