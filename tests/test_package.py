@@ -11,7 +11,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 MACHINE = sorted(path for path in (ROOT / "aelib").glob("*.py") if path.stem != "__init__")
-LONG = {"03_optimizers": 175, "01_derivation": 200, "02_finite_difference_checks": 235, "04_hyperparameter_grids": 205}  # to be trimmed
+LONG = {  # to be trimmed
+    "01_derivation": 200,
+    "02_finite_difference_checks": 235,
+    "03_optimizers": 175,
+    "04_hyperparameter_grids": 205,
+}
 LABS = sorted((ROOT / "labs").glob("*.ipynb"))
 
 
