@@ -1,5 +1,6 @@
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ from scipy.sparse.linalg import eigsh
 from aelib import Autoencoder, load_mnist, train
 from aelib.curvature import hessian, preconditioned
 from aelib.settings import OPTIMIZERS
-from aelib.study import experiments, processes, runs
+from aelib.study import experiments, panels, processes, runs
 from aelib.study import results as archive
 from aelib.study.experiments import CHOSEN, TUNED, Map, Race, Run, reported
 from aelib.study.results import MissingResult, StaleResult
+from aelib.widgets import picture
 
 
 def small(method="Adam", held_out=False, keep=(), **changes):
@@ -188,7 +190,7 @@ def test_segments_are_what_a_second_walk_along_each_update_finds():
     for t, loss, bend in zip((0, 0.5, 1), losses[-1], bends[-1], strict=True):
         at = before + t * d
         assert double.with_theta(at).loss(batch) == pytest.approx(loss, rel=1e-5)
-        change = [double.with_theta(at + e * d).loss_and_grad(batch[:50])[1] for e in (1e-4, -1e-4)]
+        change = [double.with_theta(at + e * d).loss_and_grad(batch)[1] for e in (1e-4, -1e-4)]
         assert d @ (change[0] - change[1]) / 2e-4 / (d @ (P * d)) / limit == pytest.approx(bend, rel=0.01, abs=1e-4)
     exact = eigsh(preconditioned(hessian(double, X.astype(np.float64)), P), k=1, which="LA")[0] / limit
     assert largest[-1] == pytest.approx(exact, rel=0.06)
@@ -201,6 +203,37 @@ def test_a_race_counts_its_gradients_and_keeps_its_budget():
         assert np.all(np.diff(result.gradients) > 0) and result.loss[-1] < result.loss[0], method
         assert result.gradients[-1] < 12 + 70, method  # the last update may pass it
     assert runs.execute(Race("Adam", (0.01,), budget=10, images=100)).gradients[-1] == 11
+
+
+def test_the_arena_runs_each_method_at_the_best_of_its_trials():
+    trials = archive.load("arena-tuning")
+    for method, options in CHOSEN.items():
+        best = min((r for r in trials if r.run.method == method), key=lambda r: r.loss[-1])
+        assert best.run.options == options
+
+
+def test_a_leap_is_the_largest_rise_after_the_loss_has_come_down():
+    segments = np.zeros((40, 10))
+    segments[:, 0], segments[:, 2] = 30, 29
+    segments[3, 2], segments[20] = 36, [28, 27, 33, 0, 0, 0, -0.1, 0.5, 4.0, 0.2]
+    segments[25:28, 9] = 1.5
+    segments[27, 2] = 31
+    assert panels.leap(segments) == (21, 28, 33, -0.1, 4.0, 0.2, 2, 6)
+
+
+@pytest.mark.parametrize("name", ["leaps", "races", "segment", "paths", "walk", "density"])
+def test_panels_draw(name):
+    t = np.arange(16.0)
+    run = SimpleNamespace(update=t, segments=np.ones((16, 10)), sharpness=t + 1, loss=t)
+    results = dict(
+        leaps=run,
+        races=({"K-FAC": [t + 1, t, t, t]}, "gradients"),
+        segment=(t, t, t, (0.1, 2.0, 3.0)),
+        paths=({(0.1, 0.0): run, (0.2, 0.0): run}, (0.2, 0.0), 10.0),
+        walk={"loss along v": (t, 1 - t)},
+        density={"H": (t, t + 1)},
+    )
+    assert picture(getattr(panels, name), results[name]).data[:4] == b"\x89PNG"
 
 
 def test_a_map_is_scored_on_codes_of_test_images_it_has_not_learnt_labels_of(monkeypatch):

@@ -52,13 +52,13 @@ def bound(settings):
     return 2 * (1 + settings.momentum) / (1 - settings.momentum) / settings.step
 
 
-def segments(model, X, optimizer, settings):
-    """Return the measure of the update just made by Adam, along the segment from where it started, (10,).
+def segments(model, X, optimizer, settings, largest=True):
+    """Return the measure of the update just made by Adam, along the segment from where it started, (10,) or (9,).
 
     Loss on its batch at start, middle and end; loss on the first ``PROBED`` images there; curvature d^T H d / d^T P d
     along the update d there, H of its batch, P the metric of this very update, as a fraction of ``bound``; and the
-    largest eigenvalue of P^-1 H at the start, H of the first ``PROBED`` images, as the same fraction, to 5 %. To be
-    taken after every update; a quarter of the batch serves H.
+    largest eigenvalue of P^-1 H at the start, H of the first ``PROBED`` images, as the same fraction, to 5 %, unless
+    ``largest`` is False. To be taken after every update. Up to 2,000 images of the batch serve H.
     """
     before, batches, limit = model.theta.copy(), _batches(X, settings), bound(settings)
 
@@ -66,11 +66,13 @@ def segments(model, X, optimizer, settings):
         batch, P, d = next(batches), adam_metric(optimizer), model.theta - before
         places = [model.with_theta(before + np.float32(t) * d) for t in (0, 0.5, 1)]
         losses = [[place.loss(images) for place in places] for images in (batch, X[:PROBED])]
-        bend = [_bend(place, batch[: len(batch) // 4], d) / (d @ (P * d)) / limit for place in places]
-        A = preconditioned(hessian(places[0], X[:PROBED]), P)
-        largest = eigsh(A, k=1, which="LA", tol=0.05, return_eigenvectors=False) / limit
+        bend = [_bend(place, batch[:2000], d) / (d @ (P * d)) / limit for place in places]
         before[...] = model.theta
-        return np.concatenate([*losses, bend, largest]).astype(np.float64)
+        if not largest:
+            return np.concatenate([*losses, bend]).astype(np.float64)
+        A = preconditioned(hessian(places[0], X[:PROBED]), P)
+        top = eigsh(A, k=1, which="LA", ncv=10, tol=0.05, return_eigenvectors=False) / limit
+        return np.concatenate([*losses, bend, top]).astype(np.float64)
 
     return measure
 

@@ -1,0 +1,102 @@
+"""What lab 7 shows: functions (figure, result) that draw on an empty Figure, and the leap in numbers."""
+
+from typing import NamedTuple
+
+from aelib import plots
+
+COLUMNS = ("update", "gradients", "seconds", "loss")  # of a race
+_CALM = 15  # updates after which the loss has come down, and a rise is a leap
+
+
+class Leap(NamedTuple):
+    """The largest rise of the loss along one update, after the first 15, of a run that keeps ``segments``.
+
+    Attributes:
+        update: its number.
+        before: loss of its batch where it starts.
+        after: and where it ends.
+        start: curvature along it / bound where it starts.
+        end: and where it ends.
+        largest: largest eigenvalue of P^-1 H / bound where it starts.
+        calm: number of updates after the first 15 that start with a largest eigenvalue above the bound and along which
+            the loss falls.
+        early: largest rise along one of the first 15 updates.
+    """
+
+    update: int
+    before: float
+    after: float
+    start: float
+    end: float
+    largest: float
+    calm: int
+    early: float
+
+
+def leap(segments):
+    """Return the ``Leap`` of segments (updates, 10) as ``aelib.study.probes.segments`` measures them."""
+    rise, largest = segments[:, 2] - segments[:, 0], segments[:, 9]
+    k = _CALM + int(rise[_CALM:].argmax())
+    before, after, start, end = segments[k, [0, 2, 6, 8]]
+    calm = int(((largest[_CALM:] > 1) & (rise[_CALM:] < 0)).sum())
+    return Leap(k + 1, before, after, start, end, largest[k], calm, rise[:_CALM].max())
+
+
+def density(figure, lines):
+    """Draw densities of eigenvalues, name -> (x, y), on a logarithmic axis."""
+    ax = figure.subplots()
+    plots.curves(ax, lines, "eigenvalue", "density", log=True)
+    ax.set(ylim=(1e-8, 10))
+
+
+def paths(figure, result):
+    """Draw the largest eigenvalue and the loss of several traces, one of them in colour, and a bound.
+
+    Args:
+        figure: an empty Figure.
+        result: traces by place, the place to be shown, the bound.
+    """
+    traces, chosen, bound = result
+    ax, right = figure.subplots(1, 2)
+    for place, t in sorted(traces.items(), key=lambda item: item[0] == chosen):
+        color = plots.LINES[1] if place == chosen else "0.8"
+        ax.plot(t.update, t.sharpness, color=color)
+        right.plot(t.update, t.loss, color=color)
+    ax.axhline(bound, color="black", linestyle="--")
+    ax.set(xlabel="update", ylabel="largest eigenvalue of H", yscale="log", ylim=(2, 250), title=f"bound {bound:.0f}")
+    right.set(xlabel="update", ylabel="loss")
+
+
+def walk(figure, lines):
+    """Draw the change of the loss along a direction, "loss along v", and other lines, name -> (t, change)."""
+    ax, gain = figure.subplots(), -min(lines["loss along v"][1])
+    plots.curves(ax, lines, "distance t along v", "change of the loss")
+    ax.set(ylim=(-1.5 * gain, 1.5 * gain))
+
+
+def segment(figure, result):
+    """Draw the loss along an update and its parabola: result is (t, losses, parabola, (start, middle, end))."""
+    t, losses, parabola, bends = result
+    ax = figure.subplots()
+    plots.curves(ax, {"loss": (t, losses), "parabola at the start": (t, parabola)}, "t", "loss")
+    ax.axvspan(0, 1, color="0.94", zorder=0)
+    ax.set(ylim=(min(losses) - 2, max(losses) + 1))
+    ax.set_title("curvature / bound at start, middle, end: {:.2f}, {:.2f}, {:.2f}".format(*bends))
+
+
+def leaps(figure, result):
+    """Draw a run that keeps ``segments``: loss after each update; curvatures / bound."""
+    ax, right = figure.subplots(1, 2)
+    S, columns = result.segments, {"along, at start": 6, "along, at end": 8, "largest, at start": 9}
+    plots.curves(ax, {"after the update": (result.update, S[:, 5])}, "update", "loss on 1,000 digits")
+    lines = {name: (result.update, S[:, column]) for name, column in columns.items()}
+    plots.curves(right, lines, "update", "curvature / bound")
+    right.axhline(1, color="0.5", linewidth=0.8)
+
+
+def races(figure, result):
+    """Draw the losses of races, name -> rows as ``aelib.study.arena.race`` returns them, on one of ``COLUMNS``."""
+    runs, column = result
+    ax, k = figure.subplots(), COLUMNS.index(column)
+    plots.curves(ax, {name: (rows[k], rows[3]) for name, rows in runs.items()}, column, "loss")
+    ax.set(xscale="linear" if k else "log", ylim=(7, 27))
