@@ -1,7 +1,5 @@
 """Arrays that callers give: what is asked of them; and a sum of squares that no processor's kernel rounds away."""
 
-import math
-
 import numpy as np
 
 _PIECE = 128  # float32 squares added in single precision, few to a lane; the pieces in double precision
@@ -27,13 +25,23 @@ def sum_of_squares(values):
     return float(np.vecdot(pieces, pieces).sum(dtype=np.float64) + rest @ rest)
 
 
+def array(name, values):
+    """Return values as an array, or raise ValueError where that would need guessing: ragged lists, masked entries."""
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} has masked entries: expected an array without, such as {name}.filled(0)")
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name} is ragged: expected rows of one length") from None
+
+
 def numbers(name, values, like, expected=""):
     """Return values as an array of the shape and dtype of ``like``; a copy only where the dtype asks for one.
 
     Raises:
         ValueError: another shape, not numbers, complex where ``like`` is real, or not finite.
     """
-    values = np.asarray(values)
+    values = array(name, values)
     if values.shape != like.shape:
         raise ValueError(f"{name} has shape {values.shape}: expected {expected}{like.shape}")
     _check_kind(name, values.dtype, "biufc", like.dtype)
@@ -60,14 +68,15 @@ def images(X, width, dtype, bounded, look=True, name="X"):
     Raises:
         ValueError: they are not, or complex where ``dtype`` is real; the first image at fault is named.
     """
-    X = np.asarray(X)
+    X = array(name, X)
     if X.ndim != 2 or X.shape[1] != width or not len(X):
         raise ValueError(f"{name} has shape {X.shape}: expected one image per row, (n, {width}) with n >= 1")
     if X.dtype.kind not in "fc":
         raise ValueError(f"{name} has dtype {X.dtype}: expected floating point in [0, 1] (divide grey levels by 255)")
     _check_kind(name, X.dtype, "fc", dtype)
     if look:
-        _check_range(name, "image", X, *((-_OVERSHOOT, 1 + _OVERSHOOT) if bounded else (-math.inf, math.inf)))
+        most = float(np.finfo(dtype).max)
+        _check_range(name, "image", X, *((-_OVERSHOOT, 1 + _OVERSHOOT) if bounded else (-most, most)))
     return X
 
 
@@ -77,11 +86,12 @@ def codes(Z, width, dtype):
     Raises:
         ValueError: they are not, or complex where ``dtype`` is real.
     """
-    Z = np.asarray(Z)
+    Z = array("Z", Z)
     if Z.ndim != 2 or Z.shape[1] != width or not len(Z):
         raise ValueError(f"Z has shape {Z.shape}: expected one code per row, (n, {width}) with n >= 1")
     _check_kind("Z", Z.dtype, "iufc", dtype)
-    _check_range("Z", "code", Z, -math.inf, math.inf)
+    most = float(np.finfo(dtype).max)
+    _check_range("Z", "code", Z, -most, most)
     return Z.astype(dtype, copy=False)
 
 
@@ -91,13 +101,14 @@ def _check_range(name, row, X, low, high):
         part = X[first : first + _ROWS]
         if part.dtype.kind == "c" and not np.isfinite(part.imag).all():
             part = np.where(np.isfinite(part.imag), part.real, np.nan)
-        least, most = part.real.min(), part.real.max()  # nan where one is
-        if low <= least and most <= high and -math.inf < least and most < math.inf:
+        if low <= float(part.real.min()) and float(part.real.max()) <= high:  # false where one is nan
             continue
-        k = first + int((~((part.real >= low) & (part.real <= high) & np.isfinite(part.real))).any(axis=1).argmax())
+        part = part.real.astype(np.float64)
+        k = first + int((~((part >= low) & (part <= high))).any(axis=1).argmax())
         if not np.isfinite(X[k]).all():
             raise ValueError(f"{row} {k} of {name} holds {X[k][~np.isfinite(X[k])][0]}: expected finite numbers")
+        expected = "[0, 1], all that a sigmoid output can make (divide grey levels by 255)"
         raise ValueError(
             f"{row} {k} of {name} reaches from {X[k].real.min():g} to {X[k].real.max():g}: "
-            "expected [0, 1], all that a sigmoid output can make (divide grey levels by 255)"
+            f"expected {expected if high < 2 else 'numbers of single precision'}"
         )

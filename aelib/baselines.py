@@ -18,7 +18,7 @@ def half_sse(X, Z):
     >>> half_sse(np.zeros((3, 4)), np.full((3, 4), 0.5))
     0.5
     """
-    X, Z = np.asarray(X), np.asarray(Z)
+    X, Z = arrays.array("X", X), arrays.array("Z", Z)
     if X.ndim != 2 or X.shape != Z.shape or not len(X):
         raise ValueError(f"X has shape {X.shape}, Z {Z.shape}: expected images in rows, twice the same (n, D), n >= 1")
     if X.dtype.kind not in "fiu" or Z.dtype.kind not in "fiu":
@@ -39,12 +39,14 @@ def pca(X_train, X_test, components=2):
     from sklearn.decomposition import PCA
 
     X_train, X_test = _two_sets(X_train, X_test, components)
-    fitted = PCA(components, svd_solver="covariance_eigh").fit(X_train)
+    with np.errstate(invalid="ignore"):  # images that are all the same have no variance to share out
+        fitted = PCA(components, svd_solver="covariance_eigh").fit(X_train)
     return fitted, half_sse(X_test, fitted.inverse_transform(fitted.transform(X_test)))
 
 
 def _two_sets(X_train, X_test, *components):
-    D = np.shape(X_train)[-1] if np.ndim(X_train) else 1
+    X_train = arrays.array("X_train", X_train)
+    D = X_train.shape[-1] if X_train.ndim else 1
     X_train = arrays.images(X_train, D, np.dtype(float), bounded=False, name="X_train")
     X_test = arrays.images(X_test, D, np.dtype(float), bounded=False, name="X_test")
     most = min(X_train.shape)
@@ -62,6 +64,7 @@ def ladder(X_train, X_test, components=(1, 2, 3)):
     Grey (every pixel 0.5), black, the mean training image, and PCA with each number of components. Errors are those
     of ``pca``.
     """
+    components = tuple(components) if np.iterable(components) else (components,)
     X_train, X_test = _two_sets(X_train, X_test, *components)
     fitted, _ = pca(X_train, X_test, max(components))
     mean = X_train.mean(axis=0, dtype=np.float64).astype(X_test.dtype)

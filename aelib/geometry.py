@@ -6,6 +6,7 @@ Hamprecht, 2023, draw it the same way.
 """
 
 import math
+from numbers import Real
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def decoder_jacobian(model, Z):
 
 def metric(J):
     """Return the metric J^T J, (n, d, d), of real and finite Jacobians (n, D, d)."""
-    J = np.asarray(J)
+    J = arrays.array("J", J)
     if J.ndim != 3 or J.dtype.kind not in "iuf" or not np.isfinite(J).all():
         raise ValueError(f"J is {J.dtype}{J.shape}: expected real and finite Jacobians, (n, D, d)")
     return np.swapaxes(J, 1, 2) @ J
@@ -78,14 +79,16 @@ def ellipses(J, radius, longest=np.inf):
         direction in which the image changes fastest.
 
     Raises:
-        ValueError: J is no array of Jacobians, or a length is not positive.
+        ValueError: J is no array of Jacobians, or a length is not positive; or a half-axis is infinite.
     """
-    if not (0 < radius < math.inf and longest > 0):
+    if not (isinstance(radius, Real) and isinstance(longest, Real) and 0 < radius < math.inf and longest > 0):
         raise ValueError(f"radius is {radius}, longest {longest}: expected positive numbers")
     values, vectors = np.linalg.eigh(metric(J).astype(np.float64))  # ascending
     speed = np.sqrt(np.maximum(values, 0))
     with np.errstate(divide="ignore"):
         lengths = np.minimum(radius / speed, longest)
+    if not np.isfinite(lengths).all():
+        raise ValueError("there are steps that do not change the image: cut their half-axes off by longest")
     return lengths[:, :, None] * np.swapaxes(vectors, 1, 2)
 
 
@@ -101,7 +104,7 @@ def mnist_form(drawing, side=28, box=20):
 
     Source: Y. LeCun et al., 1998, "Gradient-based learning applied to document recognition", III.A.
     """
-    drawing = np.asarray(drawing)
+    drawing = arrays.array("drawing", drawing)
     if drawing.ndim != 2 or drawing.dtype.kind not in "biuf":
         raise ValueError(f"the drawing has dtype {drawing.dtype} and shape {drawing.shape}: expected (height, width)")
     drawing = drawing.astype(np.float64)

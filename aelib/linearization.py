@@ -2,10 +2,8 @@
 
 from functools import cached_property
 
-import numpy as np
-
 from aelib import passes
-from aelib.arrays import numbers
+from aelib.arrays import array, numbers
 
 
 class Linearization:
@@ -52,7 +50,7 @@ class Linearization:
 
     def _direction(self, p):
         theta = self._model.theta
-        p = np.asarray(p)
+        p = array("direction p", p)
         if p.shape == (theta.size, 1):  # so SciPy's LinearOperator gives the columns of a matrix
             p = p[:, 0]
         return numbers("direction p", p, theta, "a flat vector like theta, ")

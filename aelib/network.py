@@ -1,5 +1,6 @@
 """What an autoencoder is made of: one vector theta, the layers over it, and the arguments that say its form."""
 
+import contextlib
 import math
 from numbers import Integral, Real
 from types import MappingProxyType
@@ -7,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from aelib.activations import activation
-from aelib.arrays import numbers
+from aelib.arrays import array, numbers
 from aelib.layers import dense_layers, initialiser, n_params
 
 _DTYPES = ("float32", "float64", "complex64", "complex128")
@@ -39,9 +40,10 @@ class Network:
                 f"sizes is {sizes}: expected an odd number of positive widths, at least three, the first equal "
                 "to the last, such as [784, 200, 2, 200, 784]"
             )
-        name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
-        if name not in _DTYPES:
-            raise ValueError(f"dtype is {name}: expected one of {', '.join(_DTYPES)}")
+        with contextlib.suppress(TypeError):  # which leaves what is no dtype as it is
+            dtype = dtype if isinstance(dtype, str) else np.dtype(dtype).name
+        if not isinstance(dtype, str) or dtype not in _DTYPES:
+            raise ValueError(f"dtype is {dtype}: expected one of {', '.join(_DTYPES)}")
         if output_bias not in (True, False):
             raise ValueError(f"output_bias is {output_bias!r}: expected True or False")
         if not isinstance(seed, Integral) or seed < 0:
@@ -51,7 +53,7 @@ class Network:
         biases = [True] * (len(sizes) - 2) + [bool(output_bias)]
         self.weight_decay = weight_decay
         self._made = dict(hidden=hidden if isinstance(hidden, str) else None, init=init, seed=int(seed))
-        self._theta = np.zeros(n_params(sizes, biases), name)
+        self._theta = np.zeros(n_params(sizes, biases), dtype)
         self._layers = dense_layers(sizes, activations, biases, self._theta)
         rng = np.random.default_rng(seed)
         for layer in self.layers:
@@ -108,6 +110,7 @@ class Network:
 
     @theta.setter
     def theta(self, values):
+        values = array("theta", values)
         grows = np.iscomplexobj(values) and not np.iscomplexobj(self.theta)
         values = numbers("theta", values, self.theta.astype(np.complex128) if grows else self.theta)
         if grows:

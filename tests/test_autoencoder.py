@@ -156,6 +156,7 @@ def test_files_that_are_no_models_are_named(tmp_path):
         (dict(sizes=[4, 2, 4], seed=1.5), "seed is 1.5"),
         (dict(sizes=[4, 2, 4], init=None), "unknown init None"),
         (dict(sizes=[4, 2, 4], dtype="(2,"), r"dtype is \(2,: expected one of"),
+        (dict(sizes=[4, 2, 4], dtype=3), "dtype is 3: expected one of"),
         (dict(sizes=[4, 2, 4], weight_decay=-1), "weight_decay is -1: expected a finite number >= 0"),
     ],
 )
@@ -417,6 +418,22 @@ def test_images_that_cannot_be_are_named(name, place, value, sentence):
     with pytest.raises(ValueError, match=sentence.replace("X", "X_test" if name == "X_test" else "X")):
         taker(model, name)(X)
     np.testing.assert_array_equal(model.theta, before)
+
+
+@pytest.mark.parametrize("name", TAKERS)
+def test_arrays_that_would_need_guessing_are_refused(name):
+    model = Autoencoder([4, 2, 4], output="identity", dtype="float32")
+    for X, sentence in [
+        (np.ma.masked_array(np.zeros((2, 4)), np.eye(2, 4)), "X has masked entries"),
+        ([[0.0] * 4, [0.0] * 3], "X is ragged"),
+        (np.full((2, 4), 1e300), r"image 0 of X reaches from 1e\+300 to 1e\+300: expected numbers of single precision"),
+        (None, "X has shape"),
+        ([["0"] * 4], "X has dtype <U1"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            getattr(model, name)(X)
+    for dtype in ("float16", "longdouble"):
+        getattr(model, name)(np.zeros((2, 4), dtype))
 
 
 def test_what_an_identity_output_can_make_and_round_off_are_accepted(rng):

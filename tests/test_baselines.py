@@ -32,6 +32,11 @@ def test_small_sets_and_single_precision(sets):
     assert ladder(X[:2], Y, components=[1])["black"] == pytest.approx(ladder(*sets)["black"], rel=1e-6)
 
 
+def test_equal_images_and_one_number_of_components(sets):
+    same = np.full((9, 6), 0.25)
+    assert ladder(same, same, 2) == {"grey": 0.1875, "black": 0.1875, "mean image": 0.0, "PCA-2": 0.0}
+
+
 @pytest.mark.parametrize("components", [0, -1, 7, 1.5, "2", None])
 def test_components_that_cannot_be_are_named(sets, components):
     for call in (lambda: pca(*sets, components), lambda: ladder(*sets, (2, components))):

@@ -111,7 +111,9 @@ def test_what_cannot_be_jacobians_is_named(function, J):
 
 
 def test_lengths_of_ellipses_are_positive():
-    for radius, longest in ((0.0, 1.0), (np.nan, 1.0), (np.inf, 1.0), (1.0, -1.0)):
+    with pytest.raises(ValueError, match="cut their half-axes off by longest"):
+        ellipses(np.zeros((1, 7, 2)), 1.0)
+    for radius, longest in ((None, 1.0), (0.0, 1.0), (np.nan, 1.0), (np.inf, 1.0), (1.0, -1.0)):
         with pytest.raises(ValueError, match="expected positive numbers"):
             ellipses(np.ones((1, 7, 2)), radius, longest)
 
