@@ -19,7 +19,7 @@ from answers import TO_CONVERT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aelib.coursework import audit, notebooks, release, submissions, wire
+from aelib.coursework import answers, audit, notebooks, release, submissions, wire
 from aelib.coursework.__main__ import main
 from aelib.coursework.answers import Answer, Submitted
 from aelib.coursework.exercises import EXERCISES, exercises
@@ -167,6 +167,17 @@ TRAPS = {  # a notebook, or an answer to count_hvp; the state of that answer, a 
         WRONG,
         "",
     ),
+    "raise left behind": (COUNT + "    raise NotImplementedError('not written yet')\n", RIGHT, ""),
+    "stub with a comment": (
+        "def count_hvp(sizes, n):\n    # I do not know\n    raise NotImplementedError('not written yet')",
+        "not written",
+        "",
+    ),
+    "another stub": (
+        "def count_hvp(sizes, n):\n    # YOUR CODE HERE\n    raise NotImplementedError()",
+        "not written",
+        "",
+    ),
     "magics": ("%matplotlib inline\n!ls\n" + COUNT, RIGHT, ""),
     "skip": ("# NBVAL_SKIP\n" + COUNT, RIGHT, ""),
 }
@@ -307,6 +318,13 @@ def test_what_is_no_value_is_refused(data):
     for message in (data, struct.pack("<Q", len(data)) + data):
         with contextlib.suppress(ValueError):
             wire.decode(message, lambda number: None)
+
+
+def test_where_nothing_is_forked(monkeypatch):
+    """As on Windows and macOS."""
+    monkeypatch.setattr(answers, "METHOD", "spawn")
+    with Answer(["import math"], [UNTIL], "updates_until_subnormal") as process:
+        assert judge("updates_until_subnormal", process).state == "right"
 
 
 def test_a_class_and_its_instances_stay_there():

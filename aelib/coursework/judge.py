@@ -3,8 +3,10 @@
 import hashlib
 import hmac
 import os
+import sys
 import time
 import traceback
+import warnings
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -80,13 +82,15 @@ def judge(name, answer, seed=None):
             answer = answer.obtain()
         if answer is ... or (isinstance(answer, tuple) and any(part is ... for part in answer)):
             return verdict("not written", text=UNWRITTEN)
-        exercise.test(answer, generator(name, seed))
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            exercise.test(answer, generator(name, seed))
     except Wrong as wrong:
         _hints[name] = list(wrong.hints)
         text = f"{wrong.table}\n{wrong.finding}" if wrong.table else wrong.finding
         return verdict(wrong.state, one_line(wrong.finding), text)
-    except NotImplementedError as error:
-        return verdict("not written", text=UNWRITTEN) if UNWRITTEN in str(error) else verdict("crash", crash(error))
+    except NotImplementedError:
+        return verdict("not written", text=UNWRITTEN)
     except Exception as error:
         return verdict(getattr(error, "state", "crash"), crash(error))
     return verdict("right")
@@ -135,8 +139,9 @@ def examine(name, answer):
     elif verdict.state == "not written" and "NBGRADER_EXECUTION" not in os.environ:
         print(f"{name}: {UNWRITTEN}")
     else:
-        more = f'\nhint("{name}") says more' if _hints.get(name) else ""
-        raise AnswerWrong(f"{name}: {verdict.state}\n{verdict.text}{more}") from None
+        more = f'; hint("{name}") says more' if _hints.get(name) else ""
+        sys.modules["__main__"].__dict__.setdefault("hint", hint)
+        raise AnswerWrong(f"{name}: {verdict.state}{more}\n{verdict.text}") from None
 
 
 def hint(name):
