@@ -1,7 +1,6 @@
 """For each lab's exercises: answers that must fail, and right answers written another way."""
 
 TO_CONVERT = {  # remove the line of a lab whose exercises are in form
-    "01_derivation",
     "02_finite_difference_checks",
     "04_hyperparameter_grids",
     "05_embeddings",

@@ -372,24 +372,6 @@ RIGHT = {
 WRONG = {name: {} for name in RIGHT}
 
 
-def rp_forward_bug(layers, p, u, z, b=1.0, q=1.0, change=False, last=True):
-    """Return R_u, R_z where the bias counts as b times b_l + q times q_l."""
-    p = p if change else p.copy()
-    for layer in layers[: None if last else -1]:
-        block = layer.split(p)[1]
-        block[...] = q * block + b * layer.b
-    return PASSES["rp_forward"](layers, p, u, z)
-
-
-def with_bias_column(layers, p, u, z):
-    R_u, R_z = [None], [np.zeros_like(z[0])]
-    for l, layer in enumerate(layers, start=1):
-        (P, q), one = layer.split(p), np.ones((len(z[0]), 1))
-        R_u.append(np.hstack([z[l - 1], one]) @ np.c_[P, q].T + np.hstack([R_z[-1], one]) @ np.c_[layer.W, layer.b].T)
-        R_z.append(layer.activation.dg(u[l]) * R_u[l])
-    return R_u, R_z
-
-
 def own_activation(dg, d2g):
     """Return a class of an activation arctan with these derivatives."""
 
@@ -420,17 +402,7 @@ def slope_in_steps(u, out):
     return out
 
 
-RIGHT["rp_forward_bug"] = {"by p": rp_forward_bug, "by columns": with_bias_column}
 RIGHT["arctan"] = {"as in the lab": own_activation(slope, bend), "by cos": own_activation(slope_in_steps, bend)}
-WRONG["rp_forward_bug"] = {
-    "no bug": PASSES["rp_forward"],
-    "b for q": lambda *a: rp_forward_bug(*a, q=0.0),
-    "minus b": lambda *a: rp_forward_bug(*a, b=-1.0),
-    "twice b": lambda *a: rp_forward_bug(*a, b=2.0),
-    "p is changed": lambda *a: rp_forward_bug(*a, change=True),
-    "not in the last layer": lambda *a: rp_forward_bug(*a, last=False),
-    "R_z alone": lambda *a: rp_forward_bug(*a)[1],
-}
 WRONG["arctan"] = {
     "out is not written": own_activation(lambda u, out: slope(u, None), bend),
     "g'' without its sign": own_activation(slope, lambda u: -bend(u)),
