@@ -15,7 +15,7 @@ LONG = {  # to be trimmed
     "01_derivation": 200,
     "02_finite_difference_checks": 235,
     "03_optimizers": 175,
-    "04_hyperparameter_grids": 205,
+    "04_hyperparameter_grids": 180,
 }
 LABS = sorted((ROOT / "labs").glob("*.ipynb"))
 

@@ -2,6 +2,5 @@
 
 TO_CONVERT = {  # remove the line of a lab whose exercises are in form
     "02_finite_difference_checks",
-    "04_hyperparameter_grids",
     "05_embeddings",
 }
