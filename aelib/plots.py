@@ -98,27 +98,6 @@ def codes(ax, Z, labels, title="", size=2.0, fontsize="large"):
     ax.set_title(title)
 
 
-def plane(ax, X, first, second, title="", side=28):
-    """Draw the images decoded at a grid of codes, each tile at its code.
-
-    Args:
-        ax: Axes; its units become those of the codes.
-        X: images, (len(second) * len(first), side^2): along ``first`` fastest, ``second`` ascending.
-        first: values of code 1, ascending and evenly spaced.
-        second: values of code 2, likewise.
-        title: of the Axes.
-        side: height and width of an image in pixels.
-    """
-    rows = np.reshape(X, (len(second), len(first), -1))[::-1]  # the largest code 2 on top
-    half_x, half_y = (first[1] - first[0]) / 2, (second[1] - second[0]) / 2
-    extent = (first[0] - half_x, first[-1] + half_x, second[0] - half_y, second[-1] + half_y)
-    tiled = mosaic(rows.reshape(len(X), -1), len(first), side, gap=0)
-    ax.imshow(tiled, cmap="gray", vmin=0, vmax=1, extent=extent, aspect="auto", interpolation="antialiased")
-    ax.set_xlabel("code 1")
-    ax.set_ylabel("code 2")
-    ax.set_title(title)
-
-
 def confusion(ax, counts, title=""):
     """Draw a confusion matrix (true class, predicted class) as percentages of each row, below 1 % left blank."""
     percent = 100 * counts / counts.sum(axis=1, keepdims=True)

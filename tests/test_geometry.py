@@ -3,7 +3,8 @@ import pytest
 from conftest import NETS, SMALL, trained
 
 from aelib import Autoencoder
-from aelib.geometry import decoder_jacobian, distortion, ellipses, metric, mnist_form
+from aelib.geometry import decoder_jacobian, distortion, ellipses, metric
+from aelib.widgets.latent.drawing import mnist_form
 
 
 @pytest.mark.parametrize("arguments", SMALL.values(), ids=SMALL)

@@ -8,7 +8,7 @@ from oracle import dense
 from scipy.optimize import minimize
 
 from aelib import Autoencoder
-from aelib.second_order import Objective, damped_gauss_newton, kfac
+from aelib.study.second_order import Objective, damped_gauss_newton, kfac
 
 SIZES = dict(sizes=[6, 5, 2, 4, 6], hidden="tanh", weight_decay=0.01)
 COST = 3 * (30 + 10 + 8 + 24) - 30  # matrix entries of a gradient

@@ -9,7 +9,7 @@ import numpy as np
 
 from aelib.autoencoder import Autoencoder
 from aelib.optimizers import Adam, cosine
-from aelib.second_order import Objective, damped_gauss_newton, kfac
+from aelib.study.second_order import Objective, damped_gauss_newton, kfac
 from aelib.train import train
 
 
@@ -66,7 +66,7 @@ def scipy_method(F, theta, log, method, product=None, **options):
 
 
 def generated(F, theta, log, method, **options):
-    """A method of ``aelib.second_order``."""
+    """A method of ``aelib.study.second_order``."""
     for update, (_, loss) in enumerate(method(F, theta, **options), start=1):
         log.note(update, loss)
 

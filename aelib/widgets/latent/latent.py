@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 
 from aelib import plots
 from aelib.baselines import half_sse
-from aelib.geometry import decoder_jacobian, distortion, ellipses, mnist_form
+from aelib.geometry import decoder_jacobian, distortion, ellipses
+from aelib.widgets.latent.drawing import mnist_form
 from aelib.widgets.latent.plane import CodePlane
 from aelib.widgets.pictures import DPI, encoded, picture
 
