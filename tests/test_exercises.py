@@ -57,4 +57,4 @@ def test_a_leak_is_found():
 
 def test_the_labs_give_no_answer_away():
     """As far as it is quick to make; the package's functions, and the rest, are tried by the command ``audit``."""
-    assert list(audit.leaks(audit.given_by_the_labs(NOTEBOOKS), REGISTERED, seconds=3)) == []
+    assert list(audit.leaks(audit.given_by_the_labs(NOTEBOOKS), REGISTERED, seconds=2)) == []
