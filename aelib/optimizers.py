@@ -16,7 +16,6 @@ from aelib.files import load_npz, save_npz
 from aelib.schedules import constant, cosine, number, step_decay  # noqa: F401 - schedules are offered here too
 
 _BLOCK = 262144  # entries updated at a time: blocks of theta, grad, moments and scratch stay in the last cache
-_SQUARES = ("square", "second")  # moments that are never negative
 _CHECKS = {  # made whenever one of these is assigned
     "learning_rate": lambda name, value: value if callable(value) else number(name, value),
     "epsilon": number,
@@ -30,8 +29,7 @@ class Optimizer:
     All settings may be assigned between two updates, and are checked then. A decay that is changed (beta1, beta2 or
     decay) leaves the running average as it is: the stored moment, which lacks the factor (1 - decay), is rescaled.
 
-    An optimizer serves one model: call ``reset`` before it steps another, which it cannot tell from the first if it has
-    as many parameters.
+    An optimizer serves one model: call ``reset`` before it steps another, of as many parameters too.
 
     Attributes:
         learning_rate: a finite number >= 0 or schedule(update) -> such a number.
@@ -140,6 +138,7 @@ class Optimizer:
         """
         state = {name: np.asarray(value) for name, value in state.items()}
         self._check(state)
+        self.reset()
         self.set_back(state)
         if self.rate != state["rate"]:
             rates = f"the state was left at a learning rate of {state['rate']:g}; the next here is {self.rate:g}"
@@ -147,12 +146,12 @@ class Optimizer:
 
     def set_back(self, state):
         """Go back to an earlier ``state`` of this very object; settings changed since keep their new values."""
-        now = self.settings()
+        now, zeros = self.settings(), {name: np.zeros_like(moment) for name, moment in self.moments.items()}
         self.reset()
         for name in now:
             setattr(self, name, state[name].item())  # that of the state, until its moments are here
         self.updates = int(state["updates"])
-        self.moments = {name: np.array(state[name]) for name in self.moment_names if name in state}
+        self.moments = zeros | {name: np.array(state[name]) for name in self.moment_names if name in state}
         self._past = {name: tuple(state[f"{name}_past"].tolist()) for name in self.averages if f"{name}_past" in state}
         for name, value in now.items():
             if value != getattr(self, name):
@@ -179,7 +178,7 @@ class Optimizer:
             value, most = state[name], (1, updates) if name in pasts else np.inf
             if value.shape != shape or value.dtype.kind != "f" or (name in moments and value.dtype != like.dtype):
                 raise ValueError(f"{name} is {value.dtype}{value.shape}: expected floating point, {shape}")
-            least = -np.inf if name in moments and name not in _SQUARES else 0
+            least = 0 if name not in moments or name in ("square", "second") else -np.inf
             if not np.all(np.isfinite(value) & (value >= least) & (value <= most)):
                 raise ValueError(f"{name} holds numbers that it cannot have: the state is damaged")
 
