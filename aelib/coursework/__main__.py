@@ -45,7 +45,7 @@ def _release(given):
 
 
 def _grade(given):
-    seed, folder = given.seed or secrets.token_hex(4), Path(given.folder)
+    seed, folder = given.seed or secrets.token_hex(4), Path(given.folder).resolve()
     into = Path(given.into) if given.into else folder.with_name(folder.name + "-grades")
     rows = grading.grade(folder, into, seed, given.jobs, given.labs)
     students = len({row["student"] for row in rows})

@@ -149,4 +149,6 @@ def written(source, notebook, task):
             break
         if heading in cell["source"] and i + 1 < len(notebook["cells"]) and below is None:
             below = i + 1
-    return notebook["cells"][below]["source"].replace(notebooks.YOUR_ANSWER, "").strip() if below is not None else ""
+    given = notebooks.REGION.sub(notebooks.YOUR_ANSWER, source["cells"][task.answer]["source"])
+    text = notebook["cells"][below]["source"] if below is not None else given
+    return "" if text.strip() == given.strip() else text.replace(notebooks.YOUR_ANSWER, "").strip()
