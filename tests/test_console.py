@@ -219,6 +219,117 @@ def test_bad_start_values_are_named(few):
         Console(few, steps=3)
 
 
+def foreign(pixels=784, n=120, labels=range(10)):
+    """Return images of noise, 60 of them to test on, with these labels in turn."""
+    X = np.random.default_rng(0).random((n + 60, pixels), dtype=np.float32)
+    labels = np.resize(np.array(list(labels)), 60)
+    return SimpleNamespace(train_images=X[:n], test_images=X[n:], test_labels=labels)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("data", "sizes"),
+    [
+        (foreign(), (784, *[9] * 4, 2, *[9] * 4, 784)),  # ten layers
+        (foreign(), (784, *[5] * 9, 2, *[5] * 9, 784)),
+        (foreign(), (784, 9, 1, 9, 784)),
+        (foreign(), (784, 9, 3, 9, 784)),
+        (foreign(), (784, 200, 2, 100, 784)),  # shares its encoder with one of the menu
+        (foreign(64), (64, 9, 2, 9, 64)),
+        (foreign(1600, labels=range(40, 67)), (1600, 2, 1600)),
+        (foreign(labels=["sandal", "-", "$"]), (784, 2, 784)),
+        (foreign(labels=[-3]), (784, 2, 784)),
+        (foreign(labels=[0.5, 1.5]), (784, 1, 784)),
+    ],
+)
+def test_other_nets_images_and_labels(data, sizes):
+    async def scenario(console):
+        await press(console, "step", "step", "export history", "copy as code")
+        assert console.error is None and console.session.update == 2
+        assert console.controls["sizes"].value == sizes and console.controls["images"].value == 120
+        assert [images for _, images in console.controls["images"].options] == [120]
+        low, high = console._screen.figure.axes[0].get_ylim()
+        assert all(low < loss < high for loss in [*losses(console), console.session.measurements[-1].test_loss])
+        shown = sum(len(points.get_xdata()) for points in console._screen._codes)
+        assert shown == 60  # every code has its mark, whatever its label
+
+    drive(scenario, data, sizes=sizes, images=120)
+
+
+@pytest.mark.parametrize(
+    ("data", "start", "sentence"),
+    [
+        (foreign(65), dict(sizes=(65, 2, 65)), "the images have 65 pixels: expected a square number"),
+        (foreign(64), {}, "sizes is .784, 200.*expected 64 at both ends"),
+        (foreign(), dict(images=121), "images is 121: expected 1 to 120, the number of images at hand"),
+        (foreign(n=50), {}, "batch is 100: expected 1 to 50, the number of images"),
+        (foreign(), dict(step=0), "step is 0: expected more"),
+        (foreign(), dict(momentum=1.0), "momentum is 1.0: expected 0 <= momentum < 1"),
+        (
+            SimpleNamespace(**vars(foreign()) | dict(test_labels=np.arange(9))),
+            {},
+            "test_labels has shape",
+        ),
+        (
+            SimpleNamespace(**vars(foreign()) | dict(test_images=np.full((60, 784), np.nan))),
+            {},
+            "image 0 of test_images",
+        ),
+    ],
+)
+def test_what_the_console_cannot_show_is_refused_in_a_sentence(data, start, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Console(data, **start)
+
+
+@pytest.mark.parametrize("method", ["SGD", "RMSprop", "Adam"])
+def test_every_control_at_both_ends_trains_or_says_what_is_wrong(few, method):
+    """Also for settings that were not among the controls' own."""
+
+    async def scenario(console):
+        wanted = console.session.wanted
+        for name, control in console.controls.items():
+            assert control.value == getattr(wanted, name), name
+        await press(console, "step")
+        assert console.session.settings == wanted
+        for name, control in console.controls.items():
+            first = control.value
+            values = [value for _, value in getattr(control, "_options_full", ())]
+            values = values or ([False, True] if isinstance(first, bool) else [control.min, control.max])
+            if hasattr(control, "base"):
+                values = [control.base**value for value in values]
+            for value in (values[0], values[-1]):
+                if name in ("sizes", "seed"):  # they only wait
+                    continue
+                control.value = value
+                await settle(console)
+                too_many = name == "batch" and value > 999
+                assert bool(console._complaint) == too_many and console.error is None, (name, value)
+            control.value = first
+            await settle(console)
+            update = console.session.update
+            await press(console, "step")
+            assert console.error is None and (console.session.update == update + 1 or console.session.over)
+
+    start = dict(step=20.5 if method == "SGD" else 1.23e-7, seed=2**40, momentum=0.123, decay=0.5, weight_decay=3e-3)
+    drive(scenario, few, method=method, images=999, batch=77, epochs=1000, **start)
+
+
+def test_a_change_that_cannot_be_is_named_and_the_run_goes_on(few):
+    async def scenario(console):
+        await press(console, "step")
+        console.controls["batch"].value = 500
+        await settle(console)
+        assert "batch is 500: expected 1 to 300, the number of images" in console.message.value
+        await press(console, "step")
+        assert console.error is None and console.session.images_used == 100
+        console.controls["batch"].value = 20
+        await press(console, "step")
+        assert console.session.images_used == 120 and console.message.value == ""
+
+    drive(scenario, few, images=300)
+
+
 def test_a_picture_drawn_on_a_cached_background_is_the_one_drawn_anew(rng):
     """What was drawn before leaves no trace in the next picture."""
     curves = [(np.arange(n), rng.uniform(15, 90, n)) for n in (30, 20)]
@@ -226,7 +337,7 @@ def test_a_picture_drawn_on_a_cached_background_is_the_one_drawn_anew(rng):
     frames = [(*curves, norms, rng.random((20, 784)), rng.normal(size=(50, 2)) * k, np.arange(50) % 10) for k in (1, 9)]
     used, fresh = (Screen({"grey": 90.7, "PCA-2": 21.8}) for _ in range(2))
     for screen in (used, fresh):
-        screen.set_scene(40, 4, {"report": 15.75}, {"earlier": curves[1]})
+        screen.set_scene(40, (784, 9, 2, 9, 784), {"report": 15.75}, {"earlier": curves[1]})
     assert used.draw(*frames[0])
     first = used.png()
     assert not used.draw(*frames[1])

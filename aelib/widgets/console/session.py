@@ -78,21 +78,35 @@ class Session:
         measurements: list of ``Measurement``, the first before training.
         norms: dict, number of the update -> norm of the gradient of each layer.
         test_images, test_labels: the part of the test set used here, at most 1,000.
+        examples: ten of these images or fewer, the first of each label before others.
         error: the ``Diverged`` that ended the run, or None.
+
+    Raises:
+        ValueError: the data are not as described, or not what the settings are for.
     """
 
     def __init__(self, data, settings=None):
+        m = len(data.test_images)
+        labels = np.shape(data.test_labels)
+        if labels != (m,) or not m:
+            raise ValueError(f"there are {m} test images, test_labels has shape {labels}: expected one label an image")
         every = max(1, len(data.test_images) // TEST_IMAGES)
         self.data, self.wanted = data, settings or Settings()
         self.test_images = np.ascontiguousarray(data.test_images[::every][:TEST_IMAGES])
         self.test_labels = data.test_labels[::every][:TEST_IMAGES]
+        firsts = np.unique(self.test_labels, return_index=True)[1]
+        others = np.setdiff1d(np.arange(len(self.test_labels)), firsts)
+        self.examples = self.test_images[np.concatenate([firsts, others])[:10]]
         self.reset()
 
     def reset(self):
         """Begin anew with the settings wanted: the same seed gives the same weights and the same order of images."""
         settings = self._obeyed = self.wanted
         X = settings.part(self.data.train_images)
+        if settings.sizes[0] != X.shape[1]:
+            raise ValueError(f"sizes is {settings.sizes}: expected {X.shape[1]} at both ends, the pixels of an image")
         model = settings.model(X)
+        model.check_images(self.test_images, name="test_images")
         self.settings, self.stages, self.model, self.optimizer = settings, {0: settings}, model, settings.optimizer()
         self.history, self.measurements, self.error = History(), [], None
         self._mean = X.mean(axis=0, dtype=np.float64)
