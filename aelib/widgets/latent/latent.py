@@ -1,7 +1,7 @@
 """The latent explorer: a point in the plane of codes, moved by mouse or keyboard, and what the decoder makes of it.
 
-Everything shown is computed here; ``latent.js``, the browser's half, holds the marks, the mouse and the drawing pad.
-Imported by the labs only.
+What is shown is computed by ``view`` and drawn by ``pictures``; ``latent.js``, the browser's half, holds the marks, the
+mouse and the drawing pad. Imported by the labs only.
 """
 
 import base64
@@ -13,22 +13,15 @@ import anywidget
 import ipywidgets
 import numpy as np
 import traitlets
-from matplotlib import colormaps
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from aelib import plots
-from aelib.baselines import half_sse
-from aelib.geometry import decoder_jacobian, distortion, ellipses
 from aelib.widgets.latent.drawing import mnist_form
+from aelib.widgets.latent.pictures import UNDER, draw_state, plane_picture
 from aelib.widgets.latent.plane import CodePlane
-from aelib.widgets.pictures import DPI, encoded, picture
+from aelib.widgets.latent.view import view
+from aelib.widgets.pictures import picture
 
-UNDER = ("nothing", "distortion", "ellipses")
 _SIDE = 470  # of the plane's picture, in pixels
 _TICKS = 40  # steps of a path
-_CELLS = 12  # ellipses in a row
-_LONG = 0.12  # long half-axis of the ellipse at the point, of the plane's width: its form counts, not its size
 
 
 class Plane(anywidget.AnyWidget):
@@ -58,49 +51,6 @@ class Plane(anywidget.AnyWidget):
     hover = traitlets.List().tag(sync=True, echo_update=False)
     pick = traitlets.List([0.0, 0.0, 0]).tag(sync=True, echo_update=False)
     drawing = traitlets.Any(b"").tag(sync=True, echo_update=False)
-
-
-def draw_plane(figure, plane, count, under, limits):
-    """Draw ``count`` codes, what lies under them, and the axes; return the Axes.
-
-    Args:
-        figure: Figure or SubFigure, empty.
-        plane: a ``CodePlane``.
-        count: number of images, the test images first.
-        under: one of ``UNDER``.
-        limits: (x0, x1, y0, y1).
-    """
-    ax = figure.add_axes((0.14, 0.1, 0.845, 0.85))
-    codes = plane.codes if count <= len(plane.codes) else plane.all_codes
-    labels = np.concatenate([plane.mnist.test_labels, plane.mnist.train_labels])[: len(codes)]
-    plots.codes(ax, codes[:count], labels[:count], size=3.5 if count <= 3000 else 1.5, fontsize="small")
-    title = f"{plane.name}: " if plane.name else ""
-    ax.set_title(f"{title}half-SSE {plane.error:.1f} on the test images", fontsize="medium")
-    ax.set(xlim=limits[:2], ylim=limits[2:])
-    if under == "distortion":
-        areas = distortion(plane.lattice(limits, 40)[1])
-        plots.distortion_map(ax, np.reshape(areas, (40, 40)), limits)
-    elif under == "ellipses":
-        (Z, J), radius = plane.lattice(limits, _CELLS), plane.radius(limits, _CELLS)
-        plots.ellipses(ax, Z, ellipses(J, radius, (limits[1] - limits[0]) / (2 * _CELLS)))
-        ax.set_xlabel(f"code 1 (ellipses: steps that change the image by {radius:g})")
-    return ax
-
-
-def draw_state(figure, explorer):
-    """Draw a whole explorer as a stored notebook shows it: the plane with its marks, and the tiles."""
-    left, right = figure.subfigures(1, 2, width_ratios=(47, 37))
-    e, marks, point = explorer, explorer.plane.marks, np.array(explorer.plane.point)
-    ax = draw_plane(left, e.now, e.controls["show"].value, e.controls["under"].value, e.limits)
-    plots.ellipses(ax, point[None], np.array([marks["axes"]]), color=plots.LINES[0])
-    ax.plot(*np.transpose(marks["path"]), "o-", color="black", markerfacecolor="none", linewidth=1.5)
-    ax.plot(*point, "X", color="black", markeredgecolor="white", markersize=12, zorder=10)
-    ax.plot(*marks["near"], "o", color="black", markerfacecolor="none", markersize=12)
-    tiles = np.frombuffer(e.plane.tiles, np.uint8).reshape(9, 28, 28, 4)
-    for axes, tile, caption in zip(right.subplots(3, 3).ravel(), tiles, e.plane.captions, strict=True):
-        axes.imshow(tile)
-        axes.set_axis_off()
-        axes.set_title(caption, fontsize=7)
 
 
 class LatentExplorer(ipywidgets.VBox):
@@ -221,20 +171,18 @@ class LatentExplorer(ipywidgets.VBox):
         self.plane.point = [self.controls["code_1"].value, self.controls["code_2"].value]
 
     def _walk(self, tick):
-        start, end = (self._code(k) for k in self._path)
+        start, end = (self.now.code(k) for k in self._path)
         self._move(start + (end - start) * (tick / _TICKS))
 
     def _hover(self, place):
         if len(place):
-            count = self.controls["show"].value
-            codes = self.now.codes if count <= len(self.now.codes) else self.now.all_codes
-            self._near = int(np.linalg.norm(codes[:count] - np.array(place), axis=1).argmin())
+            self._near = self.now.nearest(place, self.controls["show"].value)
 
     def _pick(self, place):
         self._hover(place[:2])
         if self._near != self._path[1]:
             self._path = [self._path[1], self._near]
-        self._move(self._code(self._near))
+        self._move(self.now.code(self._near))
         self.controls["path"].value = _TICKS
 
     def _draw(self, ink):
@@ -247,76 +195,18 @@ class LatentExplorer(ipywidgets.VBox):
             self.now = self.moments[self.controls["film"].value]
         key = self.moments.index(self.now), self.controls["show"].value, self.controls["under"].value
         if key not in self._pictures:
-            figure = Figure(figsize=(_SIDE / DPI, _SIDE / DPI), dpi=DPI)
-            FigureCanvasAgg(figure)
-            box = draw_plane(figure, self.now, *key[1:], self.limits).bbox
-            figure.canvas.draw()
-            self._pictures[key] = (
-                encoded(figure.canvas, "png"),
-                [box.x0, _SIDE - box.y1, box.width, box.height, *self.limits],
-            )
+            self._pictures[key] = plane_picture(_SIDE, self.now, *key[1:], self.limits)
         self.plane.picture, self.plane.axes = self._pictures[key]
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 
-    def _image(self, k):
-        """Return image k, test images first, (784,), its label, and its name."""
-        n = len(self.mnist.test_images)
-        if k < n:
-            return self.mnist.test_images[k], self.mnist.test_labels[k].item(), f"test image {k}"
-        return self.mnist.train_images[k - n], self.mnist.train_labels[k - n].item(), f"training image {k - n}"
-
-    def _code(self, k):
-        return self.now.model.encode(self._image(k)[0][None])[0]
-
     def _show(self):
-        """Compute tiles, captions and marks of the present state."""
-        model = self.now.model
-        (decoded,), J = decoder_jacobian(model, np.array([self.plane.point], model.dtype))
-        slow, fast = ellipses(J, 1.0, longest=1e9)[0]
-        slow, fast = np.array([slow, fast]) * (_LONG * (self.limits[1] - self.limits[0]) / np.linalg.norm(slow))
-        changes = [J[0] @ (axis / np.linalg.norm(axis)) for axis in (fast, slow)]
-        sizes = [f"{np.linalg.norm(change):.2g} per unit" for change in changes]
-        near, label, name = self._image(self._near)
-        start, start_label, _ = self._image(self._path[0])
-        tiles, captions = [_grey(decoded), *map(_signed, changes), _grey(near)], ["decoded here"]
-        captions += [f"fastest change\n{sizes[0]}", f"slowest change\n{sizes[1]}", f"{name}\na {label}"]
-        restored = model.reconstruct(near[None])[0]
-        tiles += [_grey(restored), _grey(start)]
-        captions += [
-            f"reconstructed\nhalf-SSE {half_sse(near[None], restored[None]):.1f}",
-            f"path starts\na {start_label}",
-        ]
-        marks = dict(axes=[slow, fast], near=self._code(self._near), path=[self._code(k) for k in self._path])
-        captions += ["draw here", "in MNIST's form", "reconstructed"]
-        if self._drawing is None:
-            tiles += [_grey(np.zeros(784))] * 3
-        else:
-            code, restored = model.encode(self._drawing[None])[0], model.reconstruct(self._drawing[None])[0]
-            digit, votes = self.now.vote(code)
-            marks["drawn"] = np.clip(code, self.limits[::2], self.limits[1::2])
-            tiles += [_grey(self._drawing)] * 2 + [_grey(restored)]
-            captions[-2:] = [
-                f"{votes} of {min(15, len(self.now.codes))} near codes\na {digit}",
-                f"reconstructed\nhalf-SSE {half_sse(self._drawing[None], restored[None]):.1f}",
-            ]
-        self.plane.tiles, self.plane.captions = np.stack(tiles).tobytes(), captions
-        self.plane.marks = {key: np.asarray(value, float).tolist() for key, value in marks.items()}
+        """Show tiles, captions and marks of the present state."""
+        state = view(self.now, self.limits, self.plane.point, self._near, self._path, self._drawing)
+        self.plane.tiles, self.plane.captions, self.plane.marks = state
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         data["image/png"] = base64.b64encode(picture(draw_state, self, (8.4, 4.7)).data).decode()
         return bundle
-
-
-def _grey(image):
-    """Return an image (784,) in [0, 1] as RGBA, (28, 28, 4) bytes."""
-    grey = np.uint8(np.rint(255 * np.clip(np.reshape(image, (28, 28, 1)), 0, 1)))
-    return np.concatenate([grey, grey, grey, np.full_like(grey, 255)], axis=2)
-
-
-def _signed(change):
-    """Return a change (784,) as RGBA: blue where it darkens, red where it lightens, each to its own scale."""
-    most = np.abs(change).max() or 1
-    return colormaps["RdBu_r"](np.reshape(0.5 + 0.5 * change / most, (28, 28)), bytes=True)

@@ -45,6 +45,25 @@ class CodePlane:
         """Codes of the test images, then of the training images, (m + n, 2)."""
         return np.concatenate([self.codes, self.model.encode(self.mnist.train_images)])
 
+    def first(self, count):
+        """Return so many codes, those of the test images first."""
+        return (self.codes if count <= len(self.codes) else self.all_codes)[:count]
+
+    def nearest(self, place, count):
+        """Return which of the first ``count`` codes is the nearest to a place."""
+        return int(np.linalg.norm(self.first(count) - np.array(place), axis=1).argmin())
+
+    def image(self, k):
+        """Return image k, test images first, (784,), its label, and its name."""
+        mnist, n = self.mnist, len(self.mnist.test_images)
+        if k < n:
+            return mnist.test_images[k], mnist.test_labels[k].item(), f"test image {k}"
+        return mnist.train_images[k - n], mnist.train_labels[k - n].item(), f"training image {k - n}"
+
+    def code(self, k):
+        """Return the code of image k, (2,)."""
+        return self.model.encode(self.image(k)[0][None])[0]
+
     @functools.cached_property
     def error(self):
         """Half-SSE on the test images: held-out images only are scored."""

@@ -1,0 +1,67 @@
+"""Pictures of the plane of codes: under the browser's marks, and as a stored notebook shows it."""
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from aelib import plots
+from aelib.geometry import distortion, ellipses
+from aelib.widgets.pictures import DPI, encoded
+
+UNDER = ("nothing", "distortion", "ellipses")
+_CELLS = 12  # ellipses in a row
+
+
+def draw_plane(figure, plane, count, under, limits):
+    """Draw ``count`` codes, what lies under them, and the axes; return the Axes.
+
+    Args:
+        figure: Figure or SubFigure, empty.
+        plane: a ``CodePlane``.
+        count: number of images, the test images first.
+        under: one of ``UNDER``.
+        limits: (x0, x1, y0, y1).
+    """
+    ax = figure.add_axes((0.14, 0.1, 0.845, 0.85))
+    labels = np.concatenate([plane.mnist.test_labels, plane.mnist.train_labels])[:count]
+    plots.codes(ax, plane.first(count), labels, size=3.5 if count <= 3000 else 1.5, fontsize="small")
+    title = f"{plane.name}: " if plane.name else ""
+    ax.set_title(f"{title}half-SSE {plane.error:.1f} on the test images", fontsize="medium")
+    ax.set(xlim=limits[:2], ylim=limits[2:])
+    if under == "distortion":
+        areas = distortion(plane.lattice(limits, 40)[1])
+        plots.distortion_map(ax, np.reshape(areas, (40, 40)), limits)
+    elif under == "ellipses":
+        (Z, J), radius = plane.lattice(limits, _CELLS), plane.radius(limits, _CELLS)
+        plots.ellipses(ax, Z, ellipses(J, radius, (limits[1] - limits[0]) / (2 * _CELLS)))
+        ax.set_xlabel(f"code 1 (ellipses: steps that change the image by {radius:g})")
+    return ax
+
+
+def plane_picture(side, *arguments):
+    """Draw the plane on a square of so many pixels; see ``draw_plane``.
+
+    Returns:
+        PNG bytes, and [left, top, width, height] of the Axes in pixels, then [x0, x1, y0, y1].
+    """
+    figure = Figure(figsize=(side / DPI, side / DPI), dpi=DPI)
+    FigureCanvasAgg(figure)
+    box = draw_plane(figure, *arguments).bbox
+    figure.canvas.draw()
+    return encoded(figure.canvas, "png"), [box.x0, side - box.y1, box.width, box.height, *arguments[-1]]
+
+
+def draw_state(figure, explorer):
+    """Draw a whole explorer as a stored notebook shows it: the plane with its marks, and the tiles."""
+    left, right = figure.subfigures(1, 2, width_ratios=(47, 37))
+    e, marks, point = explorer, explorer.plane.marks, np.array(explorer.plane.point)
+    ax = draw_plane(left, e.now, e.controls["show"].value, e.controls["under"].value, e.limits)
+    plots.ellipses(ax, point[None], np.array([marks["axes"]]), color=plots.LINES[0])
+    ax.plot(*np.transpose(marks["path"]), "o-", color="black", markerfacecolor="none", linewidth=1.5)
+    ax.plot(*point, "X", color="black", markeredgecolor="white", markersize=12, zorder=10)
+    ax.plot(*marks["near"], "o", color="black", markerfacecolor="none", markersize=12)
+    tiles = np.frombuffer(e.plane.tiles, np.uint8).reshape(9, 28, 28, 4)
+    for axes, tile, caption in zip(right.subplots(3, 3).ravel(), tiles, e.plane.captions, strict=True):
+        axes.imshow(tile)
+        axes.set_axis_off()
+        axes.set_title(caption, fontsize=7)
