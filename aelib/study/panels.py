@@ -32,6 +32,12 @@ class Leap(NamedTuple):
     calm: int
     early: float
 
+    def __str__(self):
+        return (
+            f"update {self.update}, loss {self.before:.1f} to {self.after:.1f}, along {self.start:.2f} to "
+            f"{self.end:.2f}, largest {self.largest:.2f}; above 1 and calm {self.calm}; early rise {self.early:.1f}"
+        )
+
 
 def leap(segments):
     """Return the ``Leap`` of segments (updates, 10) as ``aelib.study.probes.segments`` measures them."""
