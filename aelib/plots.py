@@ -233,27 +233,6 @@ def bands(ax, lines, xlabel, ylabel, **legend):
         ax.legend(**{"fontsize": "small"} | legend)
 
 
-def distortion_map(ax, values, limits):
-    """Draw magnifications of area (rows, columns), code 2 ascending, in grey on a logarithmic scale, with a key."""
-    logs = np.log10(np.maximum(values, 1e-12))
-    low, high = np.quantile(logs, [0.02, 0.98])
-    high = max(high, low + 1e-3)  # one and the same magnification everywhere has a scale too
-    image = ax.imshow(
-        logs, cmap="Greys", vmin=low, vmax=high + 0.8 * (high - low), extent=limits, origin="lower", aspect="auto"
-    )  # the darkest greys are left to the codes
-    image.set_zorder(0)
-    key = ax.inset_axes((0.6, 0.08, 0.34, 0.025))
-    key.imshow(
-        np.linspace(low, high, 64)[None], cmap=image.cmap, norm=image.norm, extent=(low, high, 0, 1), aspect="auto"
-    )
-    key.set_title(
-        "image area per code area", fontsize="x-small", pad=4, bbox=dict(facecolor="white", edgecolor="none", pad=1)
-    )
-    key.set_yticks([])
-    ends = (low, high)
-    key.set_xticks(ends, [f"{10**end:.2g}" for end in ends], fontsize="x-small")
-
-
 def ellipses(ax, centres, axes, color="black"):
     """Draw ellipses at centres (n, 2) with half-axes (n, 2, 2), long before short, and the short half-axes in red."""
     turn = np.linspace(0, 2 * np.pi, 49)

@@ -46,7 +46,7 @@ def test_the_machine_needs_numpy_alone(path):
 
 def test_the_machine_stays_small():
     lines = {path.stem: len(path.read_text(encoding="utf-8").splitlines()) for path in MACHINE}
-    assert len(lines) <= 18 and sum(lines.values()) <= 3030 and max(lines.values()) <= 300, lines
+    assert len(lines) <= 18 and sum(lines.values()) <= 3000 and max(lines.values()) <= 300, lines
 
 
 @pytest.mark.parametrize("path", LABS, ids=lambda path: path.stem)
