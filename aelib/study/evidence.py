@@ -183,8 +183,8 @@ def runs(ax, lines, title, limits):
 
 def cosines(ax, lottery, title):
     """Draw the histogram of signed cosines."""
-    ax.hist(lottery, 30, color=plots.LINES[0])
-    ax.set(xlabel="cosine of Hp and Gp", ylabel="directions", title=title, xlim=(-1, 1))
+    ax.hist(lottery, 20, range=(-1, 1), color=plots.LINES[0])
+    ax.set(xlabel="signed cosine of Hp and Gp", ylabel="draws", title=title, xlim=(-1, 1))
 
 
 def climbing(ax, lines):
