@@ -54,7 +54,7 @@ def test_killed_and_run_again_gives_the_same_bit_for_bit(name, tmp_path, monkeyp
         while not (folder / "embedding.json").exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(getattr(signal, name))
-        process.communicate(timeout=5)  # its workers and trackers have its standard output: they all have ended
+        process.communicate(timeout=30)  # its workers and trackers have its standard output: they all have ended
     assert process.returncode == {"SIGKILL": -signal.SIGKILL, "SIGTERM": 1}[name]
     said = errors.read_text(encoding="utf-8")
     assert "Traceback" not in said and said.endswith("goes on from there\n") == (name == "SIGTERM")
