@@ -27,7 +27,7 @@ def reduced(source, made=None):
     The other code is the same in both editions, and runs in full with the notebooks of labs/.
     """
     code = {i: slices.statements(c["source"]) for i, c in enumerate(source["cells"]) if c["cell_type"] == "code"}
-    kept, told, names = set(), set(), set()
+    kept, told, names = set(), {"written"}, set()
     for task in notebooks.tasks(source):
         kept |= {task.answer, task.test} & set(code)
     answers = {i for i in kept if notebooks.BEGIN in source["cells"][i]["source"]}
@@ -43,7 +43,7 @@ def reduced(source, made=None):
         if i in kept or i not in code or left:
             cells.append(copy.deepcopy(original))
         if left and i not in kept:
-            cells[-1]["source"] = "\n".join(left)
+            cells[-1] |= {"source": "\n".join(left), "outputs": [], "execution_count": None}
     return source | {"cells": cells}
 
 

@@ -18,7 +18,7 @@ def student(notebook):
     made = copy.deepcopy(notebook)
     found = {task.answer: task for task in notebooks.tasks(notebook)}
     tests = {task.test for task in found.values()}
-    told = set()  # names whose values come from a solution
+    told = {"written"}  # names whose values come from a solution; written: the answers to an earlier lab
     for i, cell in enumerate(made["cells"]):
         if i in found:
             task = found[i]
