@@ -35,9 +35,16 @@ def test_reached_counts_epochs():
     assert verdicts.reached([run([9, 5, 4]), run([9, 8, 7])], 6).tolist() == [2, np.inf]
 
 
-@pytest.mark.parametrize(("error", "word"), [(3e-16, "falls"), (0.4, "holds")])
-def test_claim_3(error, word):
-    assert verdicts.claim_3(np.array([-0.6, -0.7]), error).word == word
+@pytest.mark.parametrize(
+    ("cosines", "error", "word"),
+    [
+        ((-0.5, -0.7), 3e-16, "not shown by its evidence"),  # a right product scores 0.6 too
+        ((0.99, 1.0), 3e-16, "holds"),  # it would score 1
+        ((-0.5, -0.7), 0.4, "holds"),
+    ],
+)
+def test_claim_3(cosines, error, word):
+    assert verdicts.claim_3(np.array(cosines), error).word == word
 
 
 @pytest.mark.parametrize(
@@ -48,6 +55,30 @@ def test_claim_4(wild, word):
     assert verdicts.claim_4(runs).word == word
 
 
+@pytest.mark.parametrize(("gradual", "word"), [((14, 14), "holds"), ((14, 17), "holds in part"), ((26, 29), "falls")])
+def test_claim_5_is_about_instability_and_loss(gradual, word):
+    runs = every_case(lambda net, method: [25, 24, 23, 22, 23] if net == "784-2" else [30, 29, 28, *gradual])
+    assert verdicts.claim_5(runs, (21.5, 21.8), 18.8, 21.8).word == word
+
+
+def test_claims_7_and_9_need_adam_first_at_every_level():
+    first = every_case(lambda net, method: [18.5, 15, 15, 15, 15] if method == "Adam" else [20, 18.5, 15.5, 15.5, 15.5])
+    later = every_case(lambda net, method: [18.5, 16.5, 16.5, 16.5, 16] if method == "Adam" else [20, 18.5, 15, 15, 15])
+    assert [verdicts.claim_7(runs).word for runs in (first, later)] == ["holds", "holds in part"]
+    assert [verdicts.claim_9(runs).word for runs in (first, later)] == ["holds", "holds in part"]
+
+
+def test_claim_10_needs_a_lead_of_two_standard_errors():
+    def three(best, spread):
+        cases = [(net, method, seed) for seed in range(3) for net, method in CASES]
+        return [run([20, 16 - (m in best[n]) + spread * k], n, m, seed=k) for n, m, k in cases]
+
+    named = {"784-2": (), "784-200-2": ("SGD", "Adam"), "784-400-200-2": ("Adam", "RMSprop")}
+    half = named | {"784-400-200-2": ("SGD",)}
+    words = [verdicts.claim_10(three(*case)).word for case in ((named, 0.1), (half, 0.1), (named, 2.0))]
+    assert words == ["holds", "holds in part", "falls"]
+
+
 def test_claim_6_falls_where_nothing_moves_any_more():
     still, moving = (every_case(lambda net, method, d=d: [23 - d * k for k in range(33)]) for d in (0, 0.3))
     assert verdicts.claim_6(still, still, 21.8).word == "falls"
@@ -55,8 +86,11 @@ def test_claim_6_falls_where_nothing_moves_any_more():
 
 
 def test_claim_11_is_about_the_mean_over_nets():
-    best = every_case(lambda net, method: [20, 15 if method == "Adam" else 16])
-    other = every_case(lambda net, method: [20, 15 if method == "SGD" else 16])
+    def led_by(first):
+        cases = [(net, method, seed) for seed in range(2) for net, method in CASES]
+        return [run([20, 15 + 0.1 * k if m == first else 16 + 0.1 * k], n, m, seed=k) for n, m, k in cases]
+
+    best, other = led_by("Adam"), led_by("SGD")
     words = [verdicts.claim_11(a, b).word for a, b in ((best, best), (best, other), (other, other))]
     assert words == ["holds", "holds in part", "falls"]
 

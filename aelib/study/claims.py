@@ -62,8 +62,8 @@ _LIST = (
         3,
         "Гаусс-Ньютоновская аппроксимация гессиана функции потерь умноженная на вектор считается не точно: косинусное "
         "расстояние от численно вычисленного произведения до произведения, полученного автокодировщиком равняется 0.6",
-        "The Gauss-Newton approximation of the Hessian times a vector is not computed accurately: the cosine distance "
-        "from the numerically computed product to the product obtained by the autoencoder equals 0.6.",
+        "The Gauss-Newton approximation of the Hessian of the loss times a vector is not computed accurately: the "
+        "cosine distance from the numerically computed product to the product obtained by the autoencoder equals 0.6.",
         "3.1",
         2,
     ),
@@ -78,8 +78,8 @@ _LIST = (
         5,
         "Это скорее всего связано с тем, что модель резко сжимает пространство (с 784 до 2), что приводит к "
         "неустойчивости. [...] Не стоит резко сжимать пространство",
-        "This is most likely due to the model compressing the space sharply (from 784 to 2), which leads to "
-        "instability. [...] One should not compress the space sharply.",
+        "This [unstable behaviour] is most likely due to the model compressing the space sharply (from 784 to 2), "
+        "which leads to instability. [...] One should not compress the space sharply.",
         "3.2 and 4",
         3,
     ),
