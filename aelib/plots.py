@@ -77,25 +77,43 @@ def levels(ax, ladder):
         )
 
 
-def codes(ax, Z, labels, title="", size=2.0, fontsize="large"):
-    """Draw two-dimensional codes (n, 2) coloured by digit or other label, which stands at its class's median."""
-    for k, digit in enumerate(np.unique(labels)):
-        own = Z[labels == digit]
-        color = DIGITS[(k if isinstance(digit, str) else int(digit)) % len(DIGITS)]
-        ax.plot(*own.T, ".", markersize=size, color=color, markeredgewidth=0, alpha=0.7, rasterized=True)
-        ax.annotate(
-            str(digit),
-            np.median(own, axis=0),
-            ha="center",
-            va="center",
-            fontweight="bold",
-            fontsize=fontsize,
-            color="white",
-            bbox=dict(boxstyle="circle,pad=0.15", facecolor=color, edgecolor="white"),
-        )
+def codes(ax, Z, labels, title="", size=2.0, fontsize="large", limits=None):
+    """Draw two-dimensional codes (n, 2) coloured by digit or other label, which stands at its class's median.
+
+    Where medians are close, their discs are moved apart and joined to them by lines. ``limits``, (x0, x1, y0, y1), are
+    the ends of the axes; without them all codes are shown.
+    """
+    digits = np.unique(labels)
+    colors = [DIGITS[(k if isinstance(digit, str) else int(digit)) % len(DIGITS)] for k, digit in enumerate(digits)]
+    for digit, color in zip(digits, colors, strict=True):
+        own = Z[labels == digit].T
+        ax.plot(*own, ".", markersize=size, color=color, markeredgewidth=0, alpha=0.7, rasterized=True)
+    if limits is not None:
+        ax.set(xlim=limits[:2], ylim=limits[2:])
+    low, high = np.transpose([ax.get_xlim(), ax.get_ylim()])
+    medians = np.array([np.median(Z[labels == digit], axis=0) for digit in digits])
+    places = apart((medians - low) / (high - low), 0.075)
+    form = dict(ha="center", va="center", fontweight="bold", fontsize=fontsize, color="white")
+    line = dict(arrowstyle="-", linewidth=0.8, shrinkA=0, shrinkB=0)
+    for digit, color, median, place in zip(digits, colors, medians, places, strict=True):
+        disc = dict(boxstyle="circle,pad=0.15", facecolor=color, edgecolor="white")
+        ax.annotate(str(digit), median, place, textcoords="axes fraction", bbox=disc, arrowprops=line, **form)
     ax.set_xlabel("code 1")
     ax.set_ylabel("code 2")
     ax.set_title(title)
+
+
+def apart(places, least):
+    """Return places in the unit square, (n, 2), moved by little until no two are nearer than ``least``, if they fit."""
+    turn = 2 * np.pi * np.arange(len(places))[:, None] / len(places)
+    little = 1e-6 * np.hstack([np.cos(turn), np.sin(turn)])  # so that equal ones part, too
+    places = np.clip(places, 0, 1) + little
+    for _ in range(300):
+        between = places[:, None] - places
+        distance = np.linalg.norm(between, axis=2, keepdims=True) + np.eye(len(places))[:, :, None]
+        push = np.maximum(least - distance, 0) / distance
+        places = np.clip(places + 0.5 * (push * between).sum(axis=1), least / 2, 1 - least / 2) + little
+    return places
 
 
 def confusion(ax, counts, title=""):

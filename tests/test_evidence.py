@@ -35,11 +35,12 @@ def test_a_lead_within_the_noise_is_none():
 def test_confusion_of_separate_and_of_mixed_classes(rng):
     labels = np.tile(np.arange(10), 200).astype(np.uint8)
     apart = np.stack([10.0 * labels, np.zeros(2000)], axis=1) + 0.1 * rng.standard_normal((2000, 2))
-    np.testing.assert_array_equal(evidence.confused(apart, labels, n_train=1500), 100 * np.eye(10))
+    np.testing.assert_array_equal(evidence.confused(apart, labels, n_train=1500), 50 * np.eye(10))
     apart[labels == 5] = apart[labels == 3][rng.permutation(200)]
-    percent = evidence.confused(apart, labels, n_train=1500)
-    np.testing.assert_allclose(percent.sum(axis=1), 100)
-    assert percent[3, 5] + percent[5, 3] > 50 and percent[4, 4] == 100
+    counts = evidence.confused(apart, labels, n_train=1500)
+    np.testing.assert_array_equal(counts.sum(axis=1), 50)
+    overlaps = dict(zip(evidence.PAIRS, evidence.overlaps(counts), strict=True))
+    assert overlaps.pop((3, 5)) == counts[3, 5] + counts[5, 3] > 25 and not any(overlaps.values())
 
 
 def test_signed_cosines_are_one_where_the_outputs_are_exact():

@@ -95,6 +95,15 @@ def test_claim_11_is_about_the_mean_over_nets():
     assert words == ["holds", "holds in part", "falls"]
 
 
+@pytest.mark.parametrize(("most", "word"), [(4, "holds"), (0, "holds"), (30, "holds in part"), (44, "falls")])
+def test_claim_15_counts_the_pairs_other_than_3_and_5(most, word):
+    """The given number of other pairs overlap in 9 % of cases; 3-5 itself does not count."""
+    pairs = [9.0 if k < most else 1.0 for k in range(44)]
+    pairs.insert(verdicts.PAIRS.index((3, 5)), 99.0)
+    verdict = verdicts.claim_15({"net": 0.76}, pairs)
+    assert verdict.word == word and f"{44 - most} of the 44" in verdict.because and "99" not in verdict.because
+
+
 def test_claim_16_needs_an_overlap_and_its_cause():
     cases = [((20, 22), 0.7), ((20, 22), 0.1), ((0, 1), 0.7)]
     assert [verdicts.claim_16(o, 2, r).word for o, r in cases] == ["holds", "holds in part", "falls"]

@@ -156,3 +156,14 @@ def test_drawings_hold_what_they_were_given(rng):
     assert axes[4].patches[0].get_xy() == (-0.5, 0.5)  # the frame stands round the smallest
     plots.signed(axes[5], np.array([[-2.0, 1.0]]))
     assert axes[5].images[0].get_clim() == (-2.0, 2.0)
+
+
+@pytest.mark.parametrize("places", [[[0.5, 0.5]] * 4, [[1.0, 1.0], [9.0, 7.0], [0.9, 1.0]], [[0.2, 0.3], [0.8, 0.3]]])
+def test_labels_of_classes_in_one_place_are_moved_apart(places):
+    """No disc hides another, none leaves the Axes, and what is apart stays where it is."""
+    places = np.array(places)
+    moved = plots.apart(places, 0.08)
+    between = np.linalg.norm(moved[:, None] - moved, axis=2)[~np.eye(len(places), dtype=bool)]
+    assert between.min() > 0.079 and moved.min() > 0.039 and moved.max() < 0.961
+    if len(places) == 2:
+        np.testing.assert_allclose(moved, places, atol=1e-3)

@@ -80,27 +80,28 @@ def after(updates):
     return loss
 
 
-def confused(codes, labels, n_train=60_000, neighbours=15, every=3):
-    """Return the percentages of test digits (true, named) that kNN on every third training code gives, (10, 10).
+def confused(codes, labels, n_train=60_000, neighbours=15):
+    """Return how often test digits are named (true, named) by kNN on the training codes: counts, (10, 10).
+
+    This is how well a map keeps digits apart, in labs 5 and 8 alike: ``counts.trace() / counts.sum()`` is the accuracy.
 
     Args:
         codes: (n, 2), training codes first.
         labels: of all of them.
         n_train: number of training codes.
         neighbours: k.
-        every: 3 for every third training code.
     """
     from sklearn.neighbors import KNeighborsClassifier
 
-    named = KNeighborsClassifier(neighbours).fit(codes[:n_train:every], labels[:n_train:every]).predict(codes[n_train:])
-    counts = np.zeros((10, 10))
+    named = KNeighborsClassifier(neighbours).fit(codes[:n_train], labels[:n_train]).predict(codes[n_train:])
+    counts = np.zeros((10, 10), int)
     np.add.at(counts, (labels[n_train:], named), 1)
-    return 100 * counts / counts.sum(axis=1, keepdims=True)
+    return counts
 
 
-def overlaps(codes, labels):
-    """Return, for each of the ``PAIRS``, the percentage of test digits taken for one another on a map, (45,)."""
-    percent = confused(codes, labels)
+def overlaps(counts):
+    """Return, for each of the ``PAIRS``, the percentage of digits taken for one another, (45,), by ``confused``."""
+    percent = 100 * counts / counts.sum(axis=1, keepdims=True)
     return np.array([(percent[a, b] + percent[b, a]) / 2 for a, b in PAIRS])
 
 
@@ -241,8 +242,16 @@ def dots_by_name(ax, values, ylabel, title="stored: a dot a seed"):
     ax.set(ylabel=ylabel, title=title)
 
 
+def against_likeness(ax, overlap, closeness, title):
+    """Draw overlap, (45,), against the distance of mean images, minus ``closeness``; the six largest are named."""
+    ax.plot(-closeness, overlap, "o", color=plots.LINES[0])
+    for n, k in enumerate(np.argsort(overlap)[-6:]):
+        place, beside = (-closeness[k], overlap[k]), (5, 3 if n % 2 else -12)
+        ax.annotate("{}-{}".format(*PAIRS[k]), place, beside, textcoords="offset points")
+    ax.set(xlabel="distance of the two mean images", ylabel="% taken for one another", title=title)
+
+
 def code_map(ax, codes, labels, title, outside=2):
     """Draw 2-D codes by digit, so many percent cut off at each edge."""
-    plots.codes(ax, codes, labels, f"{title}\n{outside} % cut off at each edge", size=4)
-    (left, bottom), (right, top) = np.percentile(codes, [outside, 100 - outside], axis=0)
-    ax.set(xlim=(left, right), ylim=(bottom, top))
+    limits = np.percentile(codes, [outside, 100 - outside], axis=0).T.ravel()
+    plots.codes(ax, codes, labels, f"{title}\n{outside} % cut off at each edge", 4, limits=limits)

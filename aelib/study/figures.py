@@ -193,9 +193,8 @@ def embedding(figure, results, outside=1.0):
     labels = np.concatenate([mnist.train_labels, mnist.test_labels])
     for ax, result in zip(figure.subplots(1, len(results), squeeze=False)[0], results, strict=True):
         codes = result.codes.astype(np.float32)
-        plots.codes(ax, codes, labels, size=1.0, fontsize="small")
-        (left, bottom), (right, top) = np.percentile(codes, [outside, 100 - outside], axis=0)
-        ax.set(xlim=(left, right), ylim=(bottom, top))
+        limits = np.percentile(codes, [outside, 100 - outside], axis=0).T.ravel()
+        plots.codes(ax, codes, labels, size=1.0, fontsize="small", limits=limits)
         title = f"{result.settings.net}, seed {result.settings.seed}: {result.test_loss[-1]:.2f}"
         ax.set_title(f"{title}\n{len(codes):,} images, {outside:g} % cut off at each edge", fontsize="medium")
 

@@ -24,10 +24,10 @@ def draw_plane(figure, plane, count, under, limits):
     """
     ax = figure.add_axes((0.14, 0.1, 0.845, 0.85))
     labels = np.concatenate([plane.mnist.test_labels, plane.mnist.train_labels])[:count]
-    plots.codes(ax, plane.first(count), labels, size=3.5 if count <= 3000 else 1.5, fontsize="small")
+    size = 3.5 if count <= 3000 else 1.5
+    plots.codes(ax, plane.first(count), labels, size=size, fontsize="small", limits=limits)
     title = f"{plane.name}: " if plane.name else ""
     ax.set_title(f"{title}half-SSE {plane.error:.1f} on the test images", fontsize="medium")
-    ax.set(xlim=limits[:2], ylim=limits[2:])
     if under == "distortion":
         areas = distortion(plane.lattice(limits, 40)[1])
         distortion_map(ax, np.reshape(areas, (40, 40)), limits)
@@ -58,6 +58,11 @@ def draw_state(figure, explorer):
     ax = draw_plane(left, e.now, e.controls["show"].value, e.controls["under"].value, e.limits)
     plots.ellipses(ax, point[None], np.array([marks["axes"]]), color=plots.LINES[0])
     ax.plot(*np.transpose(marks["path"]), "o-", color="black", markerfacecolor="none", linewidth=1.5)
+    longest = np.linalg.norm(marks["axes"][0])
+    for axis, color in zip(marks["axes"], plots.LINES, strict=False):  # slow: blue, fast: red, as on screen
+        tip = point + longest * np.array(axis) / np.linalg.norm(axis)
+        arrow = dict(arrowstyle="-|>", color=color, linewidth=2, shrinkA=0, shrinkB=0)
+        ax.annotate("", tip, point, arrowprops=arrow, zorder=11)
     ax.plot(*point, "X", color="black", markeredgecolor="white", markersize=12, zorder=10)
     ax.plot(*marks["near"], "o", color="black", markerfacecolor="none", markersize=12)
     tiles = np.frombuffer(e.plane.tiles, np.uint8).reshape(9, 28, 28, 4)
