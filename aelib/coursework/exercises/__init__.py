@@ -111,6 +111,8 @@ def exercise(name, lab, points, own=(), seconds=30):
     def register(test):
         if name in EXERCISES and EXERCISES[name].test.__module__ != test.__module__:
             raise ValueError(f"two exercises are called {name!r}: choose another name")
+        if isinstance(own, str):
+            raise ValueError(f"own={own!r} of {name}: a tuple of names is expected")
         EXERCISES[name] = Exercise(name, lab, points, test, tuple(own), seconds)
         return test
 

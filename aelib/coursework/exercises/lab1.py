@@ -9,9 +9,9 @@ from aelib.coursework.laws import close, unchanged
 
 LAB = "01_derivation"
 PASSES = {  # points, and the function of the package that it is
-    "forward": (2, ("aelib.passes.forward")),
+    "forward": (2, ("aelib.passes.forward",)),
     "loss_and_gradient": (1, ()),
-    "backward": (3, ("aelib.passes.backward")),
+    "backward": (3, ("aelib.passes.backward",)),
     "rp_forward": (2, ("aelib.passes.rp_forward",)),
     "rp_backward": (4, ("aelib.passes.rp_backward",)),
     "gauss_newton": (1, ()),
