@@ -1,6 +1,8 @@
 import asyncio
 import base64
 import io
+import signal
+import time
 
 import ipywidgets
 import numpy as np
@@ -69,6 +71,171 @@ def test_in_jupyter_a_change_shows_at_once_and_in_full_at_rest():
         explorer.image.observe(lambda change: shown.append(change["new"]), "value")
         await asyncio.sleep(1)
         assert shown == [full[4.0]] and explorer.image.format == "png"  # one full picture, of the last values only
+
+    asyncio.run(scenario())
+
+
+class Growing:
+    """A compute that yields growing curves, ``n`` of them, and notes what it does; ``act(k)`` comes before the k-th."""
+
+    def __init__(self, n=4, act=lambda k: None):
+        self.n, self.act, self.begun, self.closed, self.shown = n, act, [], [], []
+
+    def __call__(self, a, b=1.0):
+        self.begun.append(a)
+        try:
+            for k in range(self.n):
+                self.act(k)
+                yield compute(a, b)[: 10 + k]
+        finally:
+            self.closed.append(a)
+
+    def draw(self, figure, y, ghosts=None):
+        self.shown.append((len(y), dict(ghosts or {})))
+        plots.curves(figure.subplots(), {"sin": (np.arange(len(y)), y)}, "index", "sin")
+
+
+def growing(work, **arguments):
+    slider = ipywidgets.FloatSlider(1, min=0, max=5)
+    return Explorer(work, work.draw, size=(4, 3), a=slider, **arguments)
+
+
+async def rest(explorer):
+    await asyncio.sleep(0)
+    while explorer.running:
+        await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}  # nothing else is left
+
+
+def test_a_generator_runs_to_its_end_in_a_script():
+    work = Growing()
+    explorer = growing(work)
+    assert work.shown == [(13, {})] and len(explorer.result) == 13
+    explorer.controls["a"].value = 2.0
+    assert work.shown[1:] == [(13, {})] and work.begun == work.closed == [1.0, 2.0] and not explorer.running
+
+
+def test_a_generators_answer_grows_and_the_last_value_wins():
+    async def scenario():
+        work = Growing(act=lambda k: time.sleep(0.03))
+        explorer = growing(work)
+        shown = []
+        explorer.image.observe(lambda change: shown.append(explorer.image.format), "value")
+        explorer.controls["a"].value = 2.0
+        assert len(work.shown) == 1  # the change itself computes nothing
+        await rest(explorer)
+        assert shown[0] == "jpeg" and shown[-1] == "png" and work.shown[1][0] == 10 and work.shown[-1][0] == 13
+        await asyncio.sleep(0)
+        for k in range(20):  # dragged: some runs begin, all are closed, the last one ends
+            explorer.controls["a"].value = 3 + k / 20
+            for _ in range(k % 7):
+                await asyncio.sleep(0)
+        await rest(explorer)
+        assert sorted(work.begun) == sorted(work.closed) and len(work.begun) < 22
+        np.testing.assert_array_equal(explorer.result, compute(3.95)[:13])
+        assert explorer.image.value == Picture(work.draw, (4, 3)).png(explorer.result) and explorer.error is None
+
+    asyncio.run(scenario())
+
+
+def test_one_run_is_under_way_and_a_new_explorer_ends_it():
+    """As when its cell is run again; closing the widget ends it too."""
+
+    async def scenario():
+        first, second = Growing(10**6), Growing(2)
+        explorer = growing(second)
+        explorer.compute = first
+        for end in (lambda: growing(Growing(2)), explorer.close):
+            explorer.controls["a"].value += 1
+            while not first.begun or len(first.begun) == len(first.closed):
+                await asyncio.sleep(0)
+            assert explorer.running
+            end()
+            await rest(explorer)
+            assert len(first.begun) == len(first.closed) and not explorer.running
+
+    asyncio.run(scenario())
+
+
+@pytest.fixture
+def ignored():
+    """SIGINT ignored, as in IPython's kernel while no cell runs."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("where", ["in a turn", "between two turns", "while nothing runs"])
+def test_an_interrupt_ends_the_run_and_not_the_loop(ignored, where):
+    async def scenario():
+        work = Growing(10**6 if where != "while nothing runs" else 4)
+        explorer = growing(Growing())
+        explorer.compute = work
+        if where == "in a turn":
+            work.act = lambda k: k == 3 and signal.raise_signal(signal.SIGINT)
+        explorer.controls["a"].value = 2.0
+        while where == "between two turns" and not work.begun:
+            await asyncio.sleep(0)
+        if where == "while nothing runs":
+            await rest(explorer)
+        if where != "in a turn":
+            signal.raise_signal(signal.SIGINT)
+        await rest(explorer)
+        interrupted = where != "while nothing runs"
+        assert isinstance(explorer.error, KeyboardInterrupt) == interrupted and work.closed == [2.0]
+        assert ("Interrupted." in explorer.message.value) == interrupted
+        explorer.compute = Growing()
+        explorer.controls["a"].value = 3.0
+        await rest(explorer)
+        assert explorer.error is None and explorer.message.value == "" and len(explorer.result) == 13
+
+    asyncio.run(scenario())
+
+
+def test_an_error_on_the_way_is_shown():
+    async def scenario():
+        work = Growing()
+        explorer = growing(work)
+        work.act = lambda k: 1 / (2 - k)
+        explorer.controls["a"].value = 2.0
+        await rest(explorer)
+        assert "ZeroDivisionError: division by zero" in explorer.message.value and work.closed == [1.0, 2.0]
+        work.n = 0
+        explorer.controls["a"].value = 3.0
+        await rest(explorer)
+        assert "compute yielded nothing" in explorer.message.value
+
+    asyncio.run(scenario())
+    with pytest.raises(ValueError, match="compute yielded nothing"):
+        growing(Growing(0))
+
+
+def test_ghosts_are_the_last_runs_that_ended_named_by_what_was_changed():
+    async def scenario():
+        work = Growing()
+        menu = ipywidgets.Dropdown(options={"one": 1.0, "two": 2.0})
+        explorer = growing(work, ghosts=3, b=menu)
+        a, ended = explorer.controls["a"], [explorer.result]
+        assert work.shown[-1][1] == {}
+        for value in (2.0, 3.0):
+            a.value = value
+            await rest(explorer)
+            ended.append(explorer.result)
+        assert list(work.shown[-1][1]) == ["a 1", "a 2"]
+        menu.value = 2.0
+        await rest(explorer)
+        ghosts = work.shown[-1][1]
+        assert list(ghosts) == ["a 1, b one", "a 2, b one", "b one"]
+        for ghost, result in zip(ghosts.values(), ended, strict=True):
+            assert ghost is result
+        a.value = 4.0
+        await asyncio.sleep(0)
+        a.value = 5.0  # before 4 has ended
+        await rest(explorer)
+        assert list(work.shown[-1][1]) == ["a 2, b one", "a 3, b one", "a 3"]
+        a.value = 3.0  # a run made again is no ghost of itself
+        await rest(explorer)
+        assert list(work.shown[-1][1]) == ["a 2, b one", "b one", "a 5"]
 
     asyncio.run(scenario())
 
