@@ -95,13 +95,22 @@ def test_claim_11_is_about_the_mean_over_nets():
     assert words == ["holds", "holds in part", "falls"]
 
 
-@pytest.mark.parametrize(("most", "word"), [(4, "holds"), (0, "holds"), (30, "holds in part"), (44, "falls")])
-def test_claim_15_counts_the_pairs_other_than_3_and_5(most, word):
-    """The given number of other pairs overlap in 9 % of cases; 3-5 itself does not count."""
-    pairs = [9.0 if k < most else 1.0 for k in range(44)]
-    pairs.insert(verdicts.PAIRS.index((3, 5)), 99.0)
+@pytest.mark.parametrize(
+    ("close", "percent", "counts", "word"),
+    [
+        ([], 0, (8, 8), "holds"),
+        ([(4, 9)], 30, (6, 6), "holds"),
+        ([(4, 9), (7, 8)], 30, (4, 4), "holds in part"),
+        ([(4, 9), (7, 8)], 9, (8, 4), "holds"),
+        ([(0, 1), (2, 6), (4, 9), (7, 8)], 30, (0, 0), "falls"),
+    ],
+)
+def test_claim_15_counts_the_digits_that_are_apart(close, percent, counts, word):
+    """3-5 itself does not count."""
+    pairs = [99.0 if pair == (3, 5) else percent if pair in close else 1.0 for pair in verdicts.PAIRS]
     verdict = verdicts.claim_15({"net": 0.76}, pairs)
-    assert verdict.word == word and f"{44 - most} of the 44" in verdict.because and "99" not in verdict.because
+    assert verdict.word == word and "99" not in verdict.because
+    assert f"{counts[0]} of the 8" in verdict.because and f"{counts[1]} with none in 5 %" in verdict.because
 
 
 def test_claim_16_needs_an_overlap_and_its_cause():
