@@ -29,11 +29,32 @@ def by_products(sizes, n):
     return 2 * n * (6 * sum(products) - 4 * products[0])
 
 
+def intense(n, p, q, size=4, each=2, z=1, W=1, out=1):
+    return each * n * p * q / (size * (z * n * p + W * q * p + out * n * q))
+
+
+def by_reuse(n, p, q, size=4):
+    return 2 / size / (1 / q + 1 / n + 1 / p)
+
+
 RIGHT = {
+    "intensity": {"by how often an entry is used": by_reuse},
     "count_hvp": {"sum less the first layer's four": by_products},
     "updates_until_subnormal": {"loop": loop},
 }
 WRONG = {
+    "intensity": {
+        "multiplications only": lambda n, p, q, size=4: intense(n, p, q, size, each=1),
+        "per entry, not per byte": lambda n, p, q, size=4: intense(n, p, q, 1),
+        "float32 always": lambda n, p, q, size=4: intense(n, p, q, 4),
+        "the result not moved": lambda n, p, q, size=4: intense(n, p, q, size, out=0),
+        "the weights not moved": lambda n, p, q, size=4: intense(n, p, q, size, W=0),
+        "the result moved twice": lambda n, p, q, size=4: intense(n, p, q, size, out=2),
+        "bytes per operation": lambda n, p, q, size=4: 1 / intense(n, p, q, size),
+        "rounded": lambda n, p, q, size=4: round(intense(n, p, q, size)),
+        "no default": lambda n, p, q, size: intense(n, p, q, size),
+        "z's width for its height": lambda n, p, q, size=4: 2 * n * p * q / (size * (n * q + q * p + p * n * q)),
+    },
     "count_hvp": {
         "gradient": counted(2, 3),
         "Gp": counted(2, 4),

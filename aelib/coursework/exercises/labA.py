@@ -1,9 +1,23 @@
 """Exercises of lab A, what a step costs."""
 
+import numpy as np
+
 from aelib.coursework.exercises import Wrong, exercise
 from aelib.coursework.laws import close, number
 
 LAB = "A_what_a_step_costs"
+
+
+@exercise("intensity", lab=LAB, points=1)
+def intensity(answer, rng):
+    """Times the bytes, counted entry by entry, it is the number of operations; the shapes, and the size, vary."""
+    for case in range(8):
+        n, p, q = rng.integers(1, 300, 3).tolist()
+        size = 8 if case % 2 else 4
+        found = number(answer(n, p, q, size) if case % 2 else answer(n, p, q), "the intensity")
+        moved = sum(np.zeros(shape, f"f{size}").nbytes for shape in ((n, p), (q, p), (n, q)))
+        what = f"n = {n}, p = {p}, q = {q}, {size} bytes an entry: operations, as intensity times bytes moved"
+        close(found * moved, float(2 * n * p * q), what)
 
 
 @exercise("count_hvp", lab=LAB, points=1)
