@@ -52,14 +52,12 @@ def test_signed_cosines_are_one_where_the_outputs_are_exact():
     np.testing.assert_allclose(evidence.signed_cosines(at, directions), 1)
 
 
-def test_climbs_and_shares_are_over_seeds():
+def test_climbs_are_over_seeds():
     rows = [dict(update=np.array([0, 1]), cosines=np.array([[0.0, *[a] * 5], [a] * 6])) for a in (0.5, 1)]
     found = evidence.climbs([run([1.0], **row) for row in rows])
     assert set(found) == {("784-2", "gradient"), ("784-2", "random")}
     at, low, middle, high = found["784-2", "gradient"]
     assert at.tolist() == [0, 1] and (low[1], middle[1], high[1]) == (0.5, 0.75, 1)
-    share = evidence.bound_share([run([1.0], along_gradient=np.array([3800.0, 1900.0]))])
-    np.testing.assert_allclose(share[0.01], [[1, 0.5]])
 
 
 def test_crossed_means_are_over_seeds_of_a_cell():
@@ -67,7 +65,7 @@ def test_crossed_means_are_over_seeds_of_a_cell():
     assert evidence.crossed([run([4.0]), run([6.0])], evidence.after(2)) == {}  # no run made two updates
 
 
-@pytest.mark.parametrize("name", ["errors", "runs", "cosines", "climbing", "heat", "losses", "bound", "dots", "map"])
+@pytest.mark.parametrize("name", ["errors", "runs", "cosines", "climbing", "heat", "dots", "map"])
 def test_panels_draw_with_title_and_labels(name, rng, mnist):
     figure = Figure(figsize=(4, 4), layout="constrained")
     ax = figure.subplots()
@@ -83,8 +81,6 @@ def test_panels_draw_with_title_and_labels(name, rng, mnist):
         "cosines": (evidence.cosines, rng.uniform(-1, 1, 50), "title"),
         "climbing": (evidence.climbing, {("net", "random"): (x, x / 9, x / 8, x / 7)}),
         "heat": (evidence.heat, {(100, 0.1): 1.0, (100, 0.2): 2.0, (50, 0.1): 3.0}, "title"),
-        "losses": (evidence.batch_losses, {"a": 30.0 + x}, "title"),
-        "bound": (evidence.against_bound, {0.01: rng.standard_normal((3, 8))}),
         "dots": (evidence.dots_by_name, {"a": [1.0, 2.0], "b": [3.0]}, "share"),
         "map": (evidence.code_map, Z, rng.integers(0, 10, 100), "title"),
     }

@@ -151,25 +151,6 @@ def test_cosines_are_those_of_the_products():
     assert result.cosines[0, 0] == pytest.approx(H @ G / np.linalg.norm(H) / np.linalg.norm(G), abs=1e-9)
 
 
-def test_sharpness_is_a_change_of_the_gradient_along_the_step():
-    """Measured once more by a difference of gradients, on the way of the run."""
-    setting = small(images=1000, batch=1000, epochs=4, epsilon_inside=False, keep=("sharpness",))
-    result = runs.execute(setting)
-    X = load_mnist().train_images[:1000].astype(np.float64)
-    model, adam = setting.settings.model(X), setting.settings.optimizer()
-    model = model.with_theta(model.theta.astype(np.float64))
-    for update in range(4):
-        loss, grad = model.loss_and_grad(X)
-        adam.step(model.theta, grad)
-        assert result.batch_loss[update] == pytest.approx(loss, rel=1e-4)
-    start, grad = model.theta.copy(), model.loss_and_grad(X)[1]
-    adam.step(model.theta, grad)
-    step = model.theta - start
-    P = np.sqrt(adam.moments["second"] * (1 - 0.99) / (1 - 0.99**5)) + 1e-8
-    change = model.with_theta(start + 1e-4 * step).loss_and_grad(X)[1] - grad
-    assert result.along_step[-1] == pytest.approx(step @ change / 1e-4 / (step @ (P * step)), rel=0.02)
-
-
 def test_segments_are_what_a_second_walk_along_each_update_finds():
     own = dict(images=400, batch=200, epochs=4, momentum=0.8, epsilon_inside=True, hidden="tanh")
     run = small(**own, keep=("segments",))

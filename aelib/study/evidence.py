@@ -15,7 +15,6 @@ from aelib.study.figures import LOSS, final, finals, groups, reference, select
 
 SHORT = {"784-2": "3 layers", "784-200-2": "5 layers", "784-400-200-2": "7 layers"}
 PAIRS = tuple(itertools.combinations(range(10), 2))  # of digits
-BOUND = 38  # 2 (1 + beta1) / (1 - beta1) at beta1 = 0.9: Adam is stable below BOUND / step (Cohen et al., 2022)
 
 
 def span(values, digits=1):
@@ -154,13 +153,6 @@ def climbs(results):
     return found
 
 
-def bound_share(results):
-    """Return curvature / bound along P^-1 grad of "sharpness" runs by step: step -> (seeds, updates)."""
-    return {
-        step: np.array([r.along_gradient * step / BOUND for r in own]) for step, own in groups(results, "step").items()
-    }
-
-
 # -- panels ------------------------------------------------------------------------------------------------------------
 
 
@@ -215,23 +207,6 @@ def heat(ax, values, title):
         if np.isnan(value):
             text.set_text("")
     ax.tick_params(axis="x", labelsize="x-small")
-
-
-def batch_losses(ax, lines, title, limits=(22, 60)):
-    """Draw losses of every update, name -> (updates,)."""
-    plots.curves(ax, {k: (np.arange(1, len(v) + 1), v) for k, v in lines.items()}, "updates", "half-SSE of the batch")
-    ax.set(ylim=limits, title=title)
-
-
-def against_bound(ax, share):
-    """Draw the bands of ``bound_share``; what is below 1e-3, or negative, is drawn at 1e-3."""
-    bands = {}
-    for step, values in share.items():
-        quantiles = np.clip(np.quantile(values, [0, 0.5, 1], axis=0), 1e-3, None)
-        bands[f"step {step:g}"] = (np.arange(1, values.shape[1] + 1), *quantiles)
-    plots.bands(ax, bands, "updates", "curvature / bound")
-    ax.axhline(1, color="black", linewidth=1)
-    ax.set(yscale="log", title="stored: median and range of 3 seeds")
 
 
 def dots_by_name(ax, values, ylabel, title="stored: a dot a seed"):

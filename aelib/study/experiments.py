@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from aelib.settings import NETS, OPTIMIZERS, Settings
 
-KEPT = ("codes", "weights", "pictures", "cosines", "sharpness", "segments")
+KEPT = ("codes", "weights", "pictures", "cosines", "segments")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,6 @@ class Run:
         images = own.epochs * own.images
         probed = {
             "cosines": 480_000,
-            "sharpness": 10_000 * own.updates,
             "segments": 8 * own.batch * own.updates,
         }  # images, in gradients
         passed = images + sum(probed.get(name, 0) for name in self.keep)
@@ -226,13 +225,6 @@ def curvature():
     return [Run(reported(net, "Adam", epochs=5, seed=seed), keep=("cosines",)) for seed, net in cases]
 
 
-def sharpness():
-    """Curvature that Adam meets at batch 10,000, steps 0.01 and 0.003, in 10 epochs (60 updates); three seeds."""
-    large = dict(batch=10_000, epochs=10, hidden="relu", epsilon_inside=False)
-    own = [large | dict(seed=seed, step=step) for seed in range(3) for step in (1e-2, 3e-3)]
-    return [Run(reported("784-200-2", "Adam", **one), keep=("sharpness",)) for one in own]
-
-
 def leap():
     """Loss and curvature along each update at batch 10,000, the settings of the report's author; three seeds."""
     author = dict(hidden="leaky_relu", epsilon_inside=True, images=29_531, epochs=15, batch=10_000)
@@ -287,7 +279,7 @@ EXPERIMENTS = {
     function.__name__.replace("_", "-"): function
     for function in (
         *(tuning, architectures_report, architectures_repaired, grid_report, grid, causes, embedding),
-        *(embedding_net, curvature, sharpness, leap, arena_tuning, arena, maps),
+        *(embedding_net, curvature, leap, arena_tuning, arena, maps),
     )
 }
 

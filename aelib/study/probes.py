@@ -27,19 +27,6 @@ def cosines(model, X):
     return measure
 
 
-def sharpness(optimizer, X):
-    """Return the measure of the curvature in the metric of the update that Adam would make next on these images."""
-
-    def measure(model):
-        at, beta1, beta2 = model.linearize(X[:PROBED]), optimizer.beta1, optimizer.beta2
-        first, second = optimizer.moments["first"], optimizer.moments["second"]  # both without the factors 1 - beta
-        scale = (1 - beta2) / (1 - beta2 ** (optimizer.updates + 1))
-        P = np.sqrt(scale * (beta2 * second + at.grad**2)) + optimizer.epsilon
-        return np.array([d @ at.hvp(d) / (d @ (P * d)) for d in ((beta1 * first + at.grad) / P, at.grad / P)])
-
-    return measure
-
-
 def bound(settings):
     """Return 2 (1 + beta1) / ((1 - beta1) step), above which Adam with a fixed P diverges on a quadratic.
 

@@ -27,7 +27,6 @@ _KEPT = dict(  # what a run keeps -> its arrays and their dimensions
     weights=dict(theta=1, config=0),
     pictures=dict(pictures=2),
     cosines=dict(cosines=2),
-    sharpness=dict(batch_loss=1, along_step=1, along_gradient=1),
     segments=dict(segments=2),
 )
 

@@ -7,9 +7,6 @@ Besides the logged columns a training run may keep, by ``Run.keep``:
 - "pictures": ``pictures``, (10, 784) uint8, 255 times its reconstructions of ``ten_digits``;
 - "cosines": ``cosines``, (moments, 6), the signed cosine of H p and G p for p the gradient, then for five random
   directions; the moments begin at 0, before the first update;
-- "sharpness": after every update, ``sharpness``, (moments, 2): on 1,000 training images the curvature d.Hd / d.Pd in
-  Adam's metric P = diag(sqrt(v_hat) + epsilon) of the update that they would make next, for d its step and for
-  d = P^-1 grad.
 - "segments": after every update, ``segments``, (moments, 10), as ``aelib.study.probes.segments`` says.
 
 A race keeps ``update, gradients, seconds, loss``, see ``aelib.study.arena``.
@@ -120,8 +117,6 @@ def _train(run):
             lambda update: update == 0 or logged(update, per_epoch),
             measure | dict(cosines=probes.cosines(model, X)),
         )
-    if "sharpness" in run.keep:
-        at, measure = None, measure | dict(sharpness=probes.sharpness(optimizer, X))
     if "segments" in run.keep:
         at, measure = None, measure | dict(segments=probes.segments(model, X, optimizer, own))
     try:
@@ -129,8 +124,6 @@ def _train(run):
     except Diverged as diagnosis:
         found, status = diagnosis.trace, str(diagnosis)
     arrays = {name: found.arrays[name] for name in (*COLUMNS, *(set(measure) - set(COLUMNS)))}
-    if "sharpness" in run.keep:
-        arrays["batch_loss"], (arrays["along_step"], arrays["along_gradient"]) = found.train_loss, found.sharpness.T
     if "codes" in run.keep:
         codes = [model.encode(images) for images in (mnist.train_images, mnist.test_images)]
         arrays["codes"] = np.concatenate(codes).astype(np.float16)

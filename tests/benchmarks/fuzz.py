@@ -119,10 +119,10 @@ def state(folder):
 
 def results(folder):
     """Copy the smallest of the stored results."""
-    for name in ("sharpness.json", "sharpness.npz"):
+    for name in ("curvature.json", "curvature.npz"):
         shutil.copy(DATA / "results" / name, folder)
-    both = {folder / "sharpness.json": damaged, folder / "sharpness.npz": damaged_npz}
-    return lambda path: stored("sharpness", path.parent), both
+    both = {folder / "curvature.json": damaged, folder / "curvature.npz": damaged_npz}
+    return lambda path: stored("curvature", path.parent), both
 
 
 def arrays(folder):
@@ -134,8 +134,8 @@ def arrays(folder):
 
 def json(folder):
     """Copy stored results' JSON."""
-    shutil.copy(DATA / "results" / "sharpness.json", folder)
-    return load_json, {folder / "sharpness.json": damaged}
+    shutil.copy(DATA / "results" / "curvature.json", folder)
+    return load_json, {folder / "curvature.json": damaged}
 
 
 def resident():
