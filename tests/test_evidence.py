@@ -2,8 +2,6 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from aelib import Autoencoder
-from aelib.checks import check_model
 from aelib.settings import NETS, Settings
 from aelib.study import evidence
 from aelib.study.experiments import Run
@@ -25,13 +23,6 @@ def test_epochs():
     assert evidence.after(2)(results[1]) == 8.0
 
 
-def test_a_lead_within_the_noise_is_none():
-    sgd = [run([x], method="SGD") for x in (10.0, 10.1, 9.9)]
-    near, far = ([run([x + shift]) for x in (10.0, 10.2, 9.8)] for shift in (-0.1, -2.0))
-    assert evidence.leads(sgd + near) == {"784-2": None}
-    assert evidence.leads(sgd + far) == {"784-2": "Adam"}
-
-
 def test_confusion_of_separate_and_of_mixed_classes(rng):
     labels = np.tile(np.arange(10), 200).astype(np.uint8)
     apart = np.stack([10.0 * labels, np.zeros(2000)], axis=1) + 0.1 * rng.standard_normal((2000, 2))
@@ -41,15 +32,6 @@ def test_confusion_of_separate_and_of_mixed_classes(rng):
     np.testing.assert_array_equal(counts.sum(axis=1), 50)
     overlaps = dict(zip(evidence.PAIRS, evidence.overlaps(counts), strict=True))
     assert overlaps.pop((3, 5)) == counts[3, 5] + counts[5, 3] > 25 and not any(overlaps.values())
-
-
-def test_signed_cosines_are_one_where_the_outputs_are_exact():
-    """Without residuals, H is G."""
-    model = Autoencoder([4, 1, 4], hidden="identity", output="identity")
-    model.theta[:] = 0
-    at = model.linearize(np.zeros((3, 4)) + 1e-300)
-    directions = np.random.default_rng(0).standard_normal((5, model.theta.size))
-    np.testing.assert_allclose(evidence.signed_cosines(at, directions), 1)
 
 
 def test_climbs_are_over_seeds():
@@ -65,22 +47,14 @@ def test_crossed_means_are_over_seeds_of_a_cell():
     assert evidence.crossed([run([4.0]), run([6.0])], evidence.after(2)) == {}  # no run made two updates
 
 
-@pytest.mark.parametrize("name", ["errors", "runs", "cosines", "climbing", "heat", "dots", "map"])
+@pytest.mark.parametrize("name", ["cosines", "climbing", "dots", "map"])
 def test_panels_draw_with_title_and_labels(name, rng, mnist):
     figure = Figure(figsize=(4, 4), layout="constrained")
     ax = figure.subplots()
     x, Z = np.arange(1, 9), rng.standard_normal((100, 2))
     panels = {
-        "errors": (
-            evidence.errors,
-            check_model(Autoencoder([6, 2, 6]), rng.random((5, 6))),
-            ["Hp", "any order"],
-            "title",
-        ),
-        "runs": (evidence.runs, {"a": (x, 20.0 + x)}, "title", (15, 30)),
         "cosines": (evidence.cosines, rng.uniform(-1, 1, 50), "title"),
         "climbing": (evidence.climbing, {("net", "random"): (x, x / 9, x / 8, x / 7)}),
-        "heat": (evidence.heat, {(100, 0.1): 1.0, (100, 0.2): 2.0, (50, 0.1): 3.0}, "title"),
         "dots": (evidence.dots_by_name, {"a": [1.0, 2.0], "b": [3.0]}, "share"),
         "map": (evidence.code_map, Z, rng.integers(0, 10, 100), "title"),
     }

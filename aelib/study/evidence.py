@@ -11,9 +11,8 @@ from aelib import passes, plots
 from aelib.activations import activation
 from aelib.checks import compare
 from aelib.layers import dense_layers, initialiser, n_params
-from aelib.study.figures import LOSS, final, finals, groups, reference, select
+from aelib.study.figures import final, groups
 
-SHORT = {"784-2": "3 layers", "784-200-2": "5 layers", "784-400-200-2": "7 layers"}
 PAIRS = tuple(itertools.combinations(range(10), 2))  # of digits
 
 
@@ -37,20 +36,6 @@ def epoch_ends(results, first, last):
 def waking(results, level):
     """Return the epochs after which each run is first seen below this loss, (runs,)."""
     return np.array([r.images[np.argmax(r.test_loss < level)] / r.settings.images for r in results])
-
-
-def leads(results):
-    """Return, for each net, the method with the least mean final loss, or None where its lead is within the noise.
-
-    A lead counts when it exceeds twice its standard error over seeds: 2 sqrt(s_a^2 / n_a + s_b^2 / n_b), against
-    the method that comes second.
-    """
-    found = {}
-    for net, own in groups(results, "net").items():
-        (first, a), (_, b) = sorted(finals(own, "method").items(), key=lambda item: item[1].mean())[:2]
-        error = np.sqrt(a.var(ddof=1) / a.size + b.var(ddof=1) / b.size)
-        found[net] = first if b.mean() - a.mean() > 2 * error else None
-    return found
 
 
 def crossed(results, value=final):
@@ -133,11 +118,6 @@ def authors_test(seed):
     return compare(Hp, Gp).cosine, compare(Gp, exact).relative_error
 
 
-def signed_cosines(at, directions):
-    """Return the signed cosines of H p and G p of a ``Linearization`` for directions in rows."""
-    return np.array([compare(at.hvp(p), at.gnvp(p)).cosine for p in directions])
-
-
 def climbs(results):
     """Return what "curvature" measured, (net, "gradient" or "random") -> (updates, least, median, most over seeds).
 
@@ -156,24 +136,6 @@ def climbs(results):
 # -- panels ------------------------------------------------------------------------------------------------------------
 
 
-def errors(ax, reports, names, title):
-    """Draw relative errors of ``check_model``'s reports with the range that central differences reach."""
-    found = [max(reports[name].relative_error, 1e-18) for name in names]
-    plots.curves(ax, {"relative error": (found, names)}, "0 is drawn at 1e-18", "", markers=True)
-    ax.axvspan(1e-11, 1e-8, color="0.9", label="central differences")
-    ax.set(xscale="log", xlim=(5e-19, 1e-6), title=title)
-    ax.margins(y=0.2)
-    ax.legend(fontsize="small", loc="center right")
-
-
-def runs(ax, lines, title, limits):
-    """Draw live runs, name -> (updates, loss), over the reference ladder."""
-    plots.curves(ax, {f"{name}: {y[-1]:.1f}": (x, y) for name, (x, y) in lines.items()}, "updates", "half-SSE")
-    plots.levels(ax, {name: loss for name, loss in reference().items() if limits[0] < loss < limits[1]})
-    ax.set(ylim=limits)
-    ax.set_title(f"live: {title}", fontsize="medium")
-
-
 def cosines(ax, lottery, title):
     """Draw the histogram of signed cosines."""
     ax.hist(lottery, 20, range=(-1, 1), color=plots.LINES[0])
@@ -185,28 +147,6 @@ def climbing(ax, lines):
     named = {f"{net}, {name}": (np.maximum(x, 0.5), *band) for (net, name), (x, *band) in lines.items()}
     plots.bands(ax, named, "updates (0 is drawn at 0.5)", "cosine of Hp and Gp")
     ax.set(xscale="log", title="stored: median and range of 3 seeds")
-
-
-def final_dots(ax, results, title, most=19):
-    """Draw the final losses of the 5-layer and the 7-layer net by method, a dot a seed."""
-    table = {}
-    for net in ("784-200-2", "784-400-200-2"):
-        named = finals(select(results, net=net), "method")
-        table |= {f"{method.replace('prop', '')}\n{SHORT[net]}": values for method, values in named.items()}
-    plots.dots(ax, table, LOSS, most)
-    ax.tick_params(axis="x", labelsize="x-small")
-    ax.set_title(f"stored: {title}", fontsize="medium")
-
-
-def heat(ax, values, title):
-    """Draw a table of ``crossed``: step along x, batch size along y; what is not stored is left grey."""
-    batches, steps = (sorted({key[k] for key in values}) for k in (0, 1))
-    cells = [[values.get((batch, step), np.nan) for step in steps] for batch in batches]
-    plots.grid(ax, cells, batches, [f"{step:g}" for step in steps], "batch size", "step", f"stored: {title}")
-    for text, value in zip(list(ax.texts), np.ravel(cells), strict=True):
-        if np.isnan(value):
-            text.set_text("")
-    ax.tick_params(axis="x", labelsize="x-small")
 
 
 def dots_by_name(ax, values, ylabel, title="stored: a dot a seed"):
