@@ -86,6 +86,13 @@ def judged(folder, orders, sources, seed):
     return found
 
 
+def borrowed(name, order):
+    """Return one line on each function of the package that is this answer, and that the answer seems to call."""
+    code = "\n".join(piece for _, own in order["programs"] for piece in own)
+    names = [(dotted, *dotted.split(".")[-2:]) for dotted in EXERCISES[name].own]
+    return [f"it seems to call {d}" for d, m, f in names if f"{m}.{f}" in code or f"from aelib.{m} import" in code]
+
+
 def grade_one(folder, sources, seed, labs=None):
     """Return (rows, submission) of one student; nothing in the folder can make it fail.
 
@@ -100,6 +107,7 @@ def grade_one(folder, sources, seed, labs=None):
     for lab, handed_in in submission.labs.items():
         wanted = {t.name: t for t in notebooks.tasks(sources[lab]) if t.kind == "Exercise"}
         orders[lab] = {name: submissions.order(sources[lab], task, handed_in) for name, task in wanted.items()}
+        submission.notes += [f"{lab}, {name}: {note}" for name in wanted for note in borrowed(name, orders[lab][name])]
         for path, notebook in handed_in:
             submission.notes += [f"{path.name}, {line}" for line in submissions.changed(sources[lab], notebook)]
     verdicts = {}
@@ -131,6 +139,8 @@ def grade_one(folder, sources, seed, labs=None):
                 verdict = verdicts[lab, task.name]
                 row |= {key: verdict.get(key, "") for key in ("points", "state", "reason", "text", "seconds")}
                 row["seconds"] = round(row["seconds"] or 0, 2)
+            if row["state"] == "not written":
+                row["reason"] = "nothing was written"
             rows.append(row)
     return rows, submission
 
