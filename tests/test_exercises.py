@@ -3,16 +3,14 @@
 import copy
 
 import pytest
-from answers import TO_CONVERT
 
 from aelib.coursework import audit, notebooks
 from aelib.coursework.exercises import exercises
 
-NOTEBOOKS = {lab: notebooks.read(path) for lab, path in notebooks.labs().items() if lab not in TO_CONVERT}
+NOTEBOOKS = {lab: notebooks.read(path) for lab, path in notebooks.labs().items()}
 REGISTERED = list(exercises().values())
 RIGHT, WRONG = audit.listed()
 each = pytest.mark.parametrize("exercise", REGISTERED, ids=lambda e: e.name)
-in_form = pytest.mark.parametrize("exercise", [e for e in REGISTERED if e.lab in NOTEBOOKS], ids=lambda e: e.name)
 
 
 @pytest.mark.parametrize("lab", NOTEBOOKS)
@@ -27,7 +25,7 @@ def test_exercises_are_in_form(lab):
     assert notebooks.add_metadata(before) == NOTEBOOKS[lab], "store it anew: python tests/refresh_labs.py"
 
 
-@in_form
+@each
 def test_solution_is_right_under_three_seeds(exercise):
     assert list(audit.solved(exercise, NOTEBOOKS[exercise.lab])) == []
 
@@ -42,7 +40,7 @@ def test_right_answers_are_right(exercise):
     assert RIGHT[exercise.name] and list(audit.refused(exercise, RIGHT[exercise.name])) == []
 
 
-@in_form
+@each
 def test_task_and_test_do_not_tell_the_solution(exercise):
     assert list(audit.told(exercise, NOTEBOOKS[exercise.lab])) == []
 

@@ -50,9 +50,9 @@ Choose a name, unique over all labs: the name that the student defines where the
    wrong ones, slips that a student makes; one or two right ones written another way. The test makes empty and constant
    answers itself.
 
-4. Remove the lab from ``TO_CONVERT`` in ``tests/answers/__init__.py``, store its outputs anew
-   (``python tests/refresh_labs.py labs/04_hyperparameter_grids.ipynb``), and run
-   ``python -m pytest -q -n 0 tests/test_exercises.py labs/04_hyperparameter_grids.ipynb``.
+4. Store the lab's outputs anew (``python tests/refresh_labs.py labs/04_hyperparameter_grids.ipynb``), and run
+   ``python -m pytest -q -n 0 tests/test_exercises.py labs/04_hyperparameter_grids.ipynb`` and
+   ``python -m aelib.coursework audit cost``.
 
 Checklist: solvable from the text? Does a constant, an empty body, an off-by-one, a wrong axis, a missing 1/n, a changed
 argument fail? Does the sentence say what is wrong, and not how to write it? Does anything after it need the answer?
