@@ -14,7 +14,7 @@ MACHINE = sorted(path for path in (ROOT / "aelib").glob("*.py") if path.stem != 
 LONG = {  # to be trimmed
     "01_derivation": 196,
     "02_finite_difference_checks": 225,
-    "03_optimizers": 175,
+    "03_optimizers": 178,
     "04_hyperparameter_grids": 180,
 }
 LABS = sorted((ROOT / "labs").glob("*.ipynb"))
