@@ -104,5 +104,9 @@ def races(figure, result):
     """Draw the losses of races, name -> rows as ``aelib.study.arena.race`` returns them, on one of ``COLUMNS``."""
     runs, column = result
     ax, k = figure.subplots(), COLUMNS.index(column)
-    plots.curves(ax, {name: (rows[k], rows[3]) for name, rows in runs.items()}, column, "loss")
-    ax.set(xscale="linear" if k else "log", ylim=(7, 27))
+    for i, (name, rows) in enumerate(runs.items()):
+        again, color = divmod(i, len(plots.LINES))  # the same colours again, in other styles
+        style = dict(color=plots.LINES[color], linestyle=plots.STYLES[(color + 4 * again) % len(plots.STYLES)])
+        ax.plot(rows[k], rows[3], label=name, linewidth=2.5 if name == "K-FAC" else 1.2, **style)
+    ax.set(xscale="linear" if k else "log", ylim=(7, 27), xlabel=column, ylabel="loss")
+    ax.legend(fontsize="small")
