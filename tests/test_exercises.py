@@ -48,11 +48,12 @@ def test_task_and_test_do_not_tell_the_solution(exercise):
 def test_a_leak_is_found():
     """By trying, whatever its name; and what is no answer is none."""
     code = ["import math", "def other(m, s, b=0.9):\n    return math.ceil(math.log(s / m) / math.log(b))"]
-    given = [("other", code, "other"), ("log", ["from math import log"], "log"), ("gone", ["from math import g"], "g")]
+    names = {"other": code, "log": ["from math import log"], "gone": ["from math import g"]}
+    given = [(name, code, name, None) for name, code in names.items()]
     found = list(audit.leaks(given, REGISTERED))
     assert found == ["updates_until_subnormal: other is an answer"]
 
 
 def test_the_labs_give_no_answer_away():
-    """As far as it is quick to make; the package's functions, and the rest, are tried by the command ``audit``."""
-    assert list(audit.leaks(audit.given_by_the_labs(NOTEBOOKS), REGISTERED, seconds=2)) == []
+    """Functions of the package are tried by the command ``audit`` alone, which takes longer."""
+    assert list(audit.leaks(audit.given_by_the_labs(NOTEBOOKS), REGISTERED, seconds=5)) == []

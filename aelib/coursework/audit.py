@@ -104,29 +104,50 @@ def refused(exercise, right):
 
 
 def given_by_the_package():
-    """Yield (dotted name, code that imports it, name) of every function and class that the package defines."""
+    """Yield (dotted name, code that imports it, name, itself) of each function and class that the package defines."""
     for info in pkgutil.walk_packages(aelib.__path__, "aelib."):
         if info.name.endswith("__main__") or ".exercises." in info.name:
             continue
         module = importlib.import_module(info.name)
         for name, value in vars(module).items():
             if (inspect.isfunction(value) or inspect.isclass(value)) and value.__module__ == info.name:
-                yield f"{info.name}.{name}", [f"from {info.name} import {name}"], name
+                yield f"{info.name}.{name}", [f"from {info.name} import {name}"], name, value
 
 
 def given_by_the_labs(sources):
-    """Yield (lab and name, the code that makes it, name) of every function and class of the student edition."""
+    """Yield (lab and name, the code that makes it, name, an empty twin) of all that the student edition defines.
+
+    They are made without the labs' data: an answer must do with the inputs that a test draws.
+    """
     for lab, notebook in sources.items():
         above = []
         for cell in release.student(notebook)["cells"]:
             if cell["cell_type"] != "code" or cell["source"].startswith("examine("):
                 continue
             for statement in slices.statements(cell["source"]):
-                above.append(statement)
-                if statement.code.startswith(("def ", "class ", "@")) and "not written yet" not in statement.code:
+                defines = statement.code.startswith(("def ", "class ", "@"))
+                if defines or not statement.uses:
+                    above.append(statement)
+                if defines and "not written yet" not in statement.code:
                     for name in statement.binds:
                         code = [s.code for s in slices.needed(above, {name})]
-                        yield f"{name} of {lab}", code, name
+                        yield f"{name} of {lab}", code, name, _called_alike(statement.code)
+
+
+def _called_alike(code):
+    """Return an empty function with the arguments of the one that a statement defines, None for a class."""
+    (node,) = ast.parse(code).body
+    if not isinstance(node, ast.FunctionDef):
+        return None
+    node.args.defaults = [ast.Constant(None)] * len(node.args.defaults)
+    node.args.kw_defaults = [default and ast.Constant(None) for default in node.args.kw_defaults]
+    empty = ast.FunctionDef("empty", node.args, [ast.Pass()], [], None, None, type_params=[])
+    for argument in ast.walk(node.args):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    names = {}
+    exec(compile(ast.fix_missing_locations(ast.Module([empty], [])), "empty", "exec"), names)
+    return names["empty"]
 
 
 def first_call(exercise):
@@ -162,10 +183,8 @@ def leaks(given, wanted, seconds=20):
     """
     calls = {exercise.name: first_call(exercise) for exercise in wanted}
     everything = wanted
-    for what, code, name in given:
-        module, _, last = what.rpartition(".")
-        value = getattr(sys.modules.get(module), last, None)  # None for what the labs define
-        wanted = [e for e in everything if value is None or not calls[e.name] or takes(value, calls[e.name])]
+    for what, code, name, like in given:
+        wanted = [e for e in everything if like is None or not calls[e.name] or takes(like, calls[e.name])]
         if not wanted:
             continue
         with Answer(code, [], name, seconds) as answer:
