@@ -10,6 +10,7 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from matplotlib.image import imread
 
+from aelib.datasets import MNIST
 from aelib.widgets.console import Console
 from aelib.widgets.console.screen import SIZE, Screen
 
@@ -65,6 +66,18 @@ def test_nothing_starts_by_itself_and_a_stored_notebook_shows_the_picture(few):
     assert imread(io.BytesIO(base64.b64decode(data["image/png"]))).shape[:2] == SIZE[::-1]
     console.buttons["start"].click()
     assert "event loop" in console.message.value
+
+
+def test_the_marks_of_mnist_are_drawn_on_mnist_alone(few, monkeypatch):
+    drawn, last = [], []
+    monkeypatch.setattr(Screen, "set_scene", lambda self, end, sizes, marks, ghosts: drawn.append(marks))
+    monkeypatch.setattr(Screen, "draw", lambda *anything: True)
+    monkeypatch.setattr(Screen, "jpeg", lambda self: b"")
+    for fingerprint in (None, "0123456789abcdef", MNIST):
+        data = SimpleNamespace(**vars(few), **{"fingerprint": fingerprint} if fingerprint else {})
+        Console(data, images=1000, sizes=(784, 200, 2, 200, 784))
+        last.append(drawn[-1])
+    assert last == [{}, {}, {"report 784-200-2": 15.75, "best published": 13.46}]
 
 
 @pytest.mark.parametrize("wait", [False, True], ids=["at once", "with time between"])

@@ -34,6 +34,15 @@ def test_confusion_of_separate_and_of_mixed_classes(rng):
     assert overlaps.pop((3, 5)) == counts[3, 5] + counts[5, 3] > 25 and not any(overlaps.values())
 
 
+def test_pairs_of_digits_are_refused_on_other_labels(rng):
+    codes, labels = rng.standard_normal((60, 2)), np.tile([1, 2, 3], 20).astype(np.uint8)
+    for use in (lambda: evidence.confused(codes, labels, n_train=45), lambda: evidence.closeness(codes, labels)):
+        with pytest.raises(ValueError, match=r"expected images of each label 0 to 9, got \[1, 2, 3\]"):
+            use()
+    with pytest.raises(ValueError, match=r"each label 0 to 9, got \[\]"):
+        evidence.confused(codes, labels)
+
+
 def test_climbs_are_over_seeds():
     rows = [dict(update=np.array([0, 1]), cosines=np.array([[0.0, *[a] * 5], [a] * 6])) for a in (0.5, 1)]
     found = evidence.climbs([run([1.0], **row) for row in rows])

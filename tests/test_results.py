@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from test_study import small
 
 from aelib import load_mnist
+from aelib.baselines import ladder
 from aelib.settings import OPTIMIZERS
-from aelib.study import experiments, processes, runs
+from aelib.study import experiments, figures, processes, runs
 from aelib.study import results as archive
 from aelib.study.experiments import Map
 from aelib.study.results import DamagedResult, MissingResult, StaleResult
@@ -61,15 +62,27 @@ def test_another_data_set_is_another_study(experiment, elsewhere, monkeypatch, c
     assert (elsewhere / "results" / "tuning.json").read_bytes() == before
 
 
-def test_a_data_set_that_is_too_small_or_of_another_kind_is_refused(elsewhere, monkeypatch):
+def test_a_data_set_that_is_too_small_is_refused(elsewhere, monkeypatch):
     monkeypatch.setenv("AELIB_DATA", str(elsewhere))
     with pytest.raises(ValueError, match="images is 1000: expected 1 to 600"):
         runs.execute(small(images=1000))
     with pytest.raises(ValueError, match="600 training images are too few: expected 300 and 10000 held out"):
         runs.execute(small(held_out=True))
-    mnist = load_mnist()
-    with pytest.raises(ValueError, match="labels 0 to 9"):
-        runs.ten_digits(replace(mnist, test_labels=np.minimum(mnist.test_labels, 8)))
+
+
+def test_what_is_drawn_beside_results_follows_the_data_set_in_force(elsewhere, monkeypatch):
+    """The reference ladder is kept for each data set; the pictures are of the labels that there are, ten at most."""
+    ours = figures.reference()
+    monkeypatch.setenv("AELIB_DATA", str(elsewhere))
+    other = load_mnist(elsewhere)
+    assert figures.reference() == ladder(other.train_images, other.test_images) != ours
+    monkeypatch.delenv("AELIB_DATA")
+    assert figures.reference() == ours
+    labels = np.arange(200) % 3 + 1
+    few = replace(other, test_labels=labels.astype(np.uint8)[::-1])
+    assert np.array_equal(runs.ten_digits(few), [other.test_images[few.test_labels == k][0] for k in (1, 2, 3)])
+    many = replace(other, test_labels=(np.arange(200) % 47).astype(np.uint8))
+    assert np.array_equal(runs.ten_digits(many), other.test_images[:10])
 
 
 def test_workers_with_another_data_set_are_refused(experiment, tmp_path, monkeypatch):

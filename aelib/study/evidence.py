@@ -74,13 +74,23 @@ def confused(codes, labels, n_train=60_000, neighbours=15):
         labels: of all of them.
         n_train: number of training codes.
         neighbours: k.
+
+    Raises:
+        ValueError: the test labels are not the ten digits, or there are no more codes than ``n_train``.
     """
+    _digits(labels[n_train:])
     from sklearn.neighbors import KNeighborsClassifier
 
     named = KNeighborsClassifier(neighbours).fit(codes[:n_train], labels[:n_train]).predict(codes[n_train:])
     counts = np.zeros((10, 10), int)
     np.add.at(counts, (labels[n_train:], named), 1)
     return counts
+
+
+def _digits(labels):
+    found = np.unique(labels)
+    if not np.array_equal(found, range(10)):
+        raise ValueError(f"pairs are of the ten digits: expected images of each label 0 to 9, got {found.tolist()}")
 
 
 def overlaps(counts):
@@ -90,7 +100,12 @@ def overlaps(counts):
 
 
 def closeness(images, labels):
-    """Return, for each of the ``PAIRS``, minus the distance of the two mean images, (45,)."""
+    """Return, for each of the ``PAIRS``, minus the distance of the two mean images, (45,).
+
+    Raises:
+        ValueError: the labels are not the ten digits.
+    """
+    _digits(labels)
     means = [images[labels == digit].mean(axis=0, dtype=np.float64) for digit in range(10)]
     return np.array([-np.linalg.norm(means[a] - means[b]) for a, b in PAIRS])
 

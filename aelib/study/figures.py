@@ -14,7 +14,7 @@ import numpy as np
 
 from aelib import plots
 from aelib.baselines import ladder
-from aelib.datasets import load_mnist
+from aelib.datasets import data_folder, load_mnist
 from aelib.study.results import MissingResult, load, whole_seeds
 from aelib.study.runs import ten_digits
 
@@ -107,10 +107,14 @@ def label(name, results):
     return name + (f", {lost} of {losses.size} diverged" if lost else "")
 
 
-@functools.cache
 def reference():
-    """Return the reference ladder of ``baselines.ladder`` on all of MNIST, computed once in a process."""
-    mnist = load_mnist()
+    """Return the reference ladder of ``baselines.ladder`` on the data set in force, computed once for each folder."""
+    return _ladder(data_folder())
+
+
+@functools.cache
+def _ladder(folder):
+    mnist = load_mnist(folder)
     return ladder(mnist.train_images, mnist.test_images)
 
 
