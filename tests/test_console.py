@@ -77,7 +77,7 @@ def test_the_marks_of_mnist_are_drawn_on_mnist_alone(few, monkeypatch):
         data = SimpleNamespace(**vars(few), **{"fingerprint": fingerprint} if fingerprint else {})
         Console(data, images=1000, sizes=(784, 200, 2, 200, 784))
         last.append(drawn[-1])
-    assert last == [{}, {}, {"report 784-200-2": 15.75, "best published": 13.46}]
+    assert [list(marks) for marks in last] == [[], [], ["report 784-200-2", "best published"]]
 
 
 @pytest.mark.parametrize("wait", [False, True], ids=["at once", "with time between"])
