@@ -63,7 +63,7 @@ def run(folder, *arguments):
         text=True,
         encoding="utf-8",
         cwd=folder,
-        timeout=300,
+        timeout=900,
     )
     verdicts = {}
     for line in told.read_text(encoding="utf-8").splitlines():
