@@ -16,6 +16,7 @@ LONG = {  # to be trimmed
     "02_finite_difference_checks": 225,
     "03_optimizers": 178,
     "04_hyperparameter_grids": 180,
+    "05_embeddings": 173,
 }
 LABS = sorted((ROOT / "labs").glob("*.ipynb"))
 
