@@ -143,7 +143,7 @@ def errors(model, X, rng):
 def test_everything_equals_the_passes_on_real_digits(name, mnist, rng):
     X = mnist.train_images[:20].astype(float)
     found = errors(trained(X, **NETS[name]), X, rng)
-    assert max(found.values()) < 1e-14, found
+    assert max(found.values()) < 1e-13, found  # below 1e-15 with most BLAS kernels, 2e-14 with the oldest
 
 
 @pytest.mark.parametrize("name", SMALL)
