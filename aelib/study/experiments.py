@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 
 from aelib.settings import NETS, OPTIMIZERS, Settings
 
-KEPT = ("codes", "weights", "pictures", "cosines", "segments")
-
 
 @dataclass(frozen=True)
 class Run:
@@ -24,7 +22,7 @@ class Run:
     Attributes:
         settings: a ``Settings``.
         held_out: whether the loss is measured on the last 10,000 training images instead of the test images.
-        keep: what is kept beside the curves, some of ``KEPT`` (see ``aelib.study.runs``).
+        keep: what is kept beside the curves, as ``aelib.study.runs`` lists it.
     """
 
     settings: Settings

@@ -5,11 +5,14 @@
 
 import numpy as np
 
+from aelib.settings import OPTIMIZERS
 from aelib.study.claims import Verdict
 from aelib.study.evidence import PAIRS, after, crossed, epoch_ends, span, waking
+from aelib.study.experiments import AUTHOR
 from aelib.study.figures import final, finals, select
 
-_METHODS = ("SGD", "RMSprop", "Adam")
+_METHODS = tuple(OPTIMIZERS)
+SHALLOW_TO_DEEP = tuple(AUTHOR)
 _LEVELS = (19, 18, 17, 16)  # half-SSE at which methods are compared on the way; the best runs end below the last
 
 
@@ -162,9 +165,6 @@ def claim_8(report, mean_image):
         f"with 7 layers, Adam {span(last['Adam'])}, RMSprop {span(last['RMSprop'])}. This is about what is seen, not "
         "about its cause.",
     )
-
-
-SHALLOW_TO_DEEP = ("784-2", "784-200-2", "784-400-200-2")
 
 
 def claim_9(report):
