@@ -3,8 +3,8 @@
 Prints from the key press on a slider to the new pixels (median, 95th percentile), for an Explorer and for a plain
 ``interact`` of the same figure, by turns, for the latent explorer, and for every Explorer of the labs; for the training
 console the pictures a second, the share of the time that is not spent in ``train``'s updates (how much slower than
-``train`` alone), and how soon Pause, Stop and a new step size show; and the time from opening a lab to the first answer
-of a control. Other work on the machine shows too.
+``train`` alone), and how soon Pause, Stop and a new step size show; and for each lab the time from Run All to the first
+slider's answer, and from opening it to a control's after all cells have run. Other work on the machine shows too.
 """
 
 import re
@@ -19,9 +19,10 @@ import nbformat
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from browser.conftest import CHROMIUM, FLAGS, ROOT, lab_server, run_all
+from browser.conftest import CHROMIUM, FLAGS, ROOT, lab_server, open_notebook, run_all, start_all, wait_until_all_ran
 
 KEYS, SECONDS = 50, 5
+LABS = sorted((ROOT / "labs").glob("0[1-5]*.ipynb"))  # lab 8 has cards, whose menu opens the evidence once
 CELLS = [
     """\
 import asyncio
@@ -143,9 +144,45 @@ def key_to_tile(page, root):
     return times
 
 
+SEEN = """root => [...root.querySelectorAll('img')].map(image => image.src).concat(
+    [...root.querySelectorAll('canvas')].map(canvas => canvas.toDataURL())).join()"""
+
+
+def first_sliders(browser, paths):
+    """Print how long after Run All the first slider of each lab answers, and when all cells have run.
+
+    It is moved as soon as it is there, once. ipykernel 7.4 answers when the cells below have run, as their requests
+    wait before the slider's; 7.0 to 7.3 answer in a thread of their own (JupyterLab's "comms over subshells").
+    """
+    for path in paths:
+        home = Path(tempfile.mkdtemp())
+        shutil.copytree(ROOT / "labs", home / "labs")
+        with lab_server(home) as server:
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            open_notebook(page, server, f"labs/{path.name}")
+            start = time.monotonic()
+            start_all(page)
+            root = page.locator(".jp-Notebook :is(.aelib-explorer, .aelib-latent):has(.noUi-handle)").first
+            root.wait_for(timeout=180_000)
+            root.scroll_into_view_if_needed()
+            shown, before = time.monotonic() - start, root.evaluate(SEEN)
+            handle = root.locator(".noUi-handle").first
+            handle.focus()
+            at_end = handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax")
+            page.keyboard.press("ArrowLeft" if at_end else "ArrowRight")
+            while root.evaluate(SEEN) == before:
+                page.wait_for_timeout(20)
+            answered = time.monotonic() - start
+            wait_until_all_ran(page)
+            ran = time.monotonic() - start
+            words = f"first slider there after {shown:.1f} s, answers after {answered:.1f}, all ran after {ran:.1f}"
+            print(f"lab {path.stem}: Run All, {words}", flush=True)
+            page.close()
+
+
 def labs(browser):
     """Open every lab on a server of its own, run its cells and print how fast each of its Explorers answers."""
-    for path in sorted((ROOT / "labs").glob("0[1-5]*.ipynb")):  # lab 8 has cards, whose menu opens the evidence once
+    for path in LABS:
         home = Path(tempfile.mkdtemp())
         shutil.copytree(ROOT / "labs", home / "labs")
         with lab_server(home) as server:
@@ -234,6 +271,7 @@ def main():
             for name, times in stops.items():
                 row(f"console {net}: {name} shows", times)
         page.close()
+        first_sliders(browser, LABS)
         labs(browser)
         browser.close()
 

@@ -100,14 +100,24 @@ def _wait_until_up(url, process, log):
 
 def run_all(page, server, path):
     """Open a notebook in a fresh workspace, run all its cells and wait for them."""
-    page.goto(f"{server}/lab/workspaces/{Path(path).stem}/tree/{path}?reset")
-    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
-    page.wait_for_selector("text=/\\| Idle/", timeout=60_000)  # the kernel, in the status bar
-    page.click("text=Run >> nth=0")
-    page.click("text=Run All Cells >> nth=0")
+    open_notebook(page, server, path)
+    start_all(page)
     page.wait_for_selector("text=/\\| Busy/", timeout=60_000)
     page.wait_for_selector("text=/\\| Idle/", timeout=180_000)
     wait_until_all_ran(page)
+
+
+def open_notebook(page, server, path):
+    """Open a notebook in a fresh workspace and wait for its kernel."""
+    page.goto(f"{server}/lab/workspaces/{Path(path).stem}/tree/{path}?reset")
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+    page.wait_for_selector("text=/\\| Idle/", timeout=60_000)  # the kernel, in the status bar
+
+
+def start_all(page):
+    """Choose Run All Cells from the menu."""
+    page.click("text=Run >> nth=0")
+    page.click("text=Run All Cells >> nth=0")
 
 
 def wait_until_all_ran(page):
