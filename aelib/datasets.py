@@ -2,19 +2,21 @@
 
 import hashlib
 import os
+import weakref
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from aelib.files.folders import checksums, find, listing
+from aelib.files.folders import checksums, find, listing, state
 from aelib.files.idx import parse_idx, read_idx
 
 __all__ = ["DATA", "MNIST", "Mnist", "data_folder", "load_mnist", "on_mnist", "parse_idx"]
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 MNIST = "ffea4a19c731c287"  # its fingerprint
+_IN_USE = weakref.WeakValueDictionary()  # data sets by the state of their files
 
 
 @dataclass(frozen=True)
@@ -58,23 +60,24 @@ def load_mnist(path=None):
     Where the folder has a ``SHA256SUMS``, in any common form, it must list each of the four under one of these names,
     and the file, or what is packed in it, must have a checksum listed so.
 
+    As long as a data set is in use, the same files, unchanged, give the same object, at once.
+
     Args:
         path: folder of the four files. By default the environment variable ``AELIB_DATA``, or else the project's
             ``data/``. ``~`` is the home folder.
 
-    Returns:
-        Mnist.
-
     Raises:
         FileNotFoundError: the folder or a file is missing.
         PermissionError: a file may not be read.
-        ValueError: a file is truncated, damaged, of another format, does not fit the others, or does not have the
-            checksum listed.
+        ValueError: a file is truncated, damaged, of another format, unfit for the others, or of another checksum.
 
     Source: Y. LeCun et al., 1998, "Gradient-based learning applied to document recognition".
     """
     folder = data_folder(path)
     present = listing(folder)
+    key = state(present)
+    if (known := _IN_USE.get(key)) is not None:
+        return known
     sums = checksums(present["sha256sums"]) if "sha256sums" in present else None
     arrays, pixels = {}, (None, None)
     for part, begin in (("train", "train"), ("test", "t10k")):
@@ -84,7 +87,8 @@ def load_mnist(path=None):
         scaled = np.multiply(images.reshape(len(images), -1), np.float32(1 / 255))
         scaled.setflags(write=False)
         arrays |= {f"{part}_images": scaled, f"{part}_labels": labels}
-    return Mnist(**arrays)
+    _IN_USE[key] = mnist = Mnist(**arrays)
+    return mnist
 
 
 def on_mnist(mnist):

@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import os
 import shutil
+import time
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,26 @@ def test_another_folder_by_path_or_environment(folder, monkeypatch):
     np.testing.assert_array_equal(load_mnist().test_images, small.test_images)
     raw = parse_idx(gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes()))
     np.testing.assert_allclose(small.train_images, raw.reshape(6, 20) / 255, rtol=1e-6)
+
+
+def test_what_is_in_use_is_not_read_again(folder):
+    def aged(seconds):
+        for path in folder.iterdir():
+            os.utime(path, ns=(0, time.time_ns() - seconds * 10**9))
+
+    aged(100)
+    before = load_mnist(folder)
+    assert load_mnist(folder) is before
+    labels = folder / "t10k-labels-idx1-ubyte.gz"
+    other = unpacked(labels)[:-1] + b"\7"
+    labels.write_bytes(gzip.compress(other))  # young: its time may not tell it from the next change
+    assert load_mnist(folder) is not load_mnist(folder)
+    aged(50)
+    after = load_mnist(folder)
+    assert after.test_labels[-1] == 7 != before.test_labels[-1] and load_mnist(folder) is after
+    labels.unlink()
+    with pytest.raises(FileNotFoundError, match="is missing"):
+        load_mnist(folder)
 
 
 def test_mnist_is_known_by_its_fingerprint(folder, mnist, capsys):
