@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from aelib.settings import NETS, Settings
-from aelib.study import verdicts
+from aelib.study import evidence, verdicts
 from aelib.study.claims import VERDICTS
-from aelib.study.experiments import CASES, Run, reported
+from aelib.study.experiments import CASES, reported
+from aelib.study.kinds import Run
 from aelib.study.results import Result
 
 
@@ -24,15 +25,15 @@ def every_case(ends):
 
 def test_ahead_is_in_standard_errors():
     a, b = np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0])
-    assert verdicts.ahead(a, b) == pytest.approx(3 / np.sqrt(1 / 3 + 1 / 3))
+    assert evidence.ahead(a, b) == pytest.approx(3 / np.sqrt(1 / 3 + 1 / 3))
 
 
 def test_rises_begin_after_the_third_epoch():
-    assert verdicts.rises([run([9, 20, 5, 4, 4.5, 3])]).tolist() == [0.5]
+    assert evidence.rises([run([9, 20, 5, 4, 4.5, 3])]).tolist() == [0.5]
 
 
 def test_reached_counts_epochs():
-    assert verdicts.reached([run([9, 5, 4]), run([9, 8, 7])], 6).tolist() == [2, np.inf]
+    assert evidence.reached([run([9, 5, 4]), run([9, 8, 7])], 6).tolist() == [2, np.inf]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_claim_11_is_about_the_mean_over_nets():
 )
 def test_claim_15_counts_the_digits_that_are_apart(close, percent, counts, word):
     """3-5 itself does not count."""
-    pairs = [99.0 if pair == (3, 5) else percent if pair in close else 1.0 for pair in verdicts.PAIRS]
+    pairs = [99.0 if pair == (3, 5) else percent if pair in close else 1.0 for pair in evidence.PAIRS]
     verdict = verdicts.claim_15({"net": 0.76}, pairs)
     assert verdict.word == word and "99" not in verdict.because
     assert f"{counts[0]} of the 8" in verdict.because and f"{counts[1]} with none in 5 %" in verdict.because

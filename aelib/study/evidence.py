@@ -1,4 +1,4 @@
-"""What lab 8 measures on stored results, and the panels of its cards: functions (ax, ...) that draw on one Axes.
+"""What the verdicts measure on stored results, and the panels of lab 8's cards: functions that draw on one Axes.
 
 Results are lists of ``study.Result``; losses are half-SSE per image on the test images.
 """
@@ -11,9 +11,11 @@ from aelib import passes, plots
 from aelib.activations import activation
 from aelib.checks import compare
 from aelib.layers import dense_layers, initialiser, n_params
-from aelib.study.figures import final, groups
+from aelib.settings import OPTIMIZERS
+from aelib.study.figures import final, groups, select
 
 PAIRS = tuple(itertools.combinations(range(10), 2))  # of digits
+LEVELS = (19, 18, 17, 16)  # half-SSE at which methods are compared on the way; the best runs end below the last
 
 
 def span(values, digits=1):
@@ -36,6 +38,28 @@ def epoch_ends(results, first, last):
 def waking(results, level):
     """Return the epochs after which each run is first seen below this loss, (runs,)."""
     return np.array([r.images[np.argmax(r.test_loss < level)] / r.settings.images for r in results])
+
+
+def ahead(a, b):
+    """Return by how many of its standard errors the mean of a lies below that of b; losses over seeds, (n,) each."""
+    error = np.sqrt(np.var(a, ddof=1) / len(a) + np.var(b, ddof=1) / len(b))
+    return float((np.mean(b) - np.mean(a)) / error)
+
+
+def rises(results, first=3):
+    """Return the largest rise of the test loss from one epoch to the next after epoch ``first``, (runs,)."""
+    return np.diff(epoch_ends(results, first, results[0].settings.epochs), axis=1).max(axis=1)
+
+
+def reached(results, level):
+    """Return the number of epochs after which each run first ends an epoch below this loss, (runs,); inf: never."""
+    ends = epoch_ends(results, 1, results[0].settings.epochs)
+    return np.where((ends < level).any(axis=1), (ends < level).argmax(axis=1) + 1.0, np.inf)
+
+
+def speeds(results):
+    """Return the epochs, method -> (levels,), after which the median run first ends one below each of the levels."""
+    return {m: np.median([reached(select(results, method=m), level) for level in LEVELS], axis=1) for m in OPTIMIZERS}
 
 
 def crossed(results, value=final):

@@ -7,46 +7,28 @@ import numpy as np
 
 from aelib.settings import OPTIMIZERS
 from aelib.study.claims import Verdict
-from aelib.study.evidence import PAIRS, after, crossed, epoch_ends, span, waking
+from aelib.study.evidence import LEVELS, PAIRS, after, ahead, crossed, epoch_ends, rises, span, speeds, waking
 from aelib.study.experiments import AUTHOR
 from aelib.study.figures import final, finals, select
 
 _METHODS = tuple(OPTIMIZERS)
 SHALLOW_TO_DEEP = tuple(AUTHOR)
-_LEVELS = (19, 18, 17, 16)  # half-SSE at which methods are compared on the way; the best runs end below the last
 
 
-def ahead(a, b):
-    """Return by how many of its standard errors the mean of a lies below that of b; losses over seeds, (n,) each."""
-    error = np.sqrt(np.var(a, ddof=1) / len(a) + np.var(b, ddof=1) / len(b))
-    return float((np.mean(b) - np.mean(a)) / error)
-
-
-def rises(results, first=3):
-    """Return the largest rise of the test loss from one epoch to the next after epoch ``first``, (runs,)."""
-    return np.diff(epoch_ends(results, first, results[0].settings.epochs), axis=1).max(axis=1)
-
-
-def reached(results, level):
-    """Return the number of epochs after which each run first ends an epoch below this loss, (runs,); inf: never."""
-    ends = epoch_ends(results, 1, results[0].settings.epochs)
-    return np.where((ends < level).any(axis=1), (ends < level).argmax(axis=1) + 1.0, np.inf)
-
-
-def speeds(results):
-    """Return the epochs, method -> (levels,), after which the median run first ends one below each of the levels."""
-    return {m: np.median([reached(select(results, method=m), level) for level in _LEVELS], axis=1) for m in _METHODS}
+def _word(*right):
+    """Return the word for a claim whose parts are right or not."""
+    return "holds" if all(right) else "holds in part" if any(right) else "falls"
 
 
 def _in_words(speed):
     own = {m: ", ".join(f"{x:g}".replace("inf", "never") for x in values) for m, values in speed.items()}
     words = "; ".join(f"{m} {numbers}" for m, numbers in own.items())
-    return f"First below {', '.join(map(str, _LEVELS))} after so many epochs (median): {words}"
+    return f"First below {', '.join(map(str, LEVELS))} after so many epochs (median): {words}"
 
 
-def unstable(results):
-    """Return whether the test loss of every run rises by more than 0.5 from one epoch to the next after epoch 3."""
-    return bool(rises(results).min() > 0.5)
+def _unstable(most):
+    """Return whether the test loss of every run rises by more than 0.5, by its largest ``rises``, (runs,)."""
+    return bool(most.min() > 0.5)
 
 
 # -- lab 2 -------------------------------------------------------------------------------------------------------------
@@ -94,13 +76,12 @@ def claim_3(cosines, exact):
 
 def claim_4(report):
     """Unstable on 784-2-784: rises of the test loss between epochs."""
-    own = {method: select(report, net="784-2", method=method) for method in _METHODS}
-    wild = [method for method, runs in own.items() if unstable(runs)]
-    words = "; ".join(f"{method} {span(rises(runs))}" for method, runs in own.items())
-    word = "holds" if len(wild) == 3 else "holds in part" if wild else "falls"
-    named = " and ".join(wild) or "no method"
+    most = {method: rises(select(report, net="784-2", method=method)) for method in _METHODS}
+    wild = {method: _unstable(values) for method, values in most.items()}
+    words = "; ".join(f"{method} {span(values)}" for method, values in most.items())
+    named = " and ".join(method for method in wild if wild[method]) or "no method"
     return Verdict(
-        word,
+        _word(*wild.values()),
         f"Largest rise from one epoch to the next after epoch 3: {words}. More than 0.5 with every seed: {named}.",
     )
 
@@ -120,7 +101,7 @@ def claim_5(report, linear, curved, pca_2):
     steadier = all(g.mean() < s.mean() for s, g in wild.values())
     words = "; ".join(f"{m} {span(s)} and {span(g)}" for m, (s, g) in wild.items())
     return Verdict(
-        ("falls", "holds in part", "holds")[int(gradual < sharp) + steadier],
+        _word(gradual < sharp, steadier),
         f"Largest rises between epochs after epoch 3, 784-2 and 784-200-2: {words}. The gradual net is "
         f"{'steadier' if steadier else 'no steadier'}. Its loss: {gradual:.1f} against {sharp:.1f}; trained alike, "
         f"{linear[0]:.1f} without bends and {curved:.1f} with them, 784-2 {linear[1]:.1f}, PCA-2 {pca_2:.1f}.",
@@ -146,10 +127,7 @@ def claim_7(report):
     faster = all(np.all(speed["Adam"] <= speed[m]) for m in _METHODS)
     near = bool(np.ptp([v.mean() for v in own.values()]) < 2)
     ends = ", ".join(f"{m} {span(own[m])}" for m in _METHODS)
-    return Verdict(
-        ("falls", "holds in part", "holds")[faster + near],
-        f"Final losses: {ends}. {_in_words(speed)}.",
-    )
+    return Verdict(_word(faster, near), f"Final losses: {ends}. {_in_words(speed)}.")
 
 
 def claim_8(report, mean_image):
@@ -171,11 +149,10 @@ def claim_9(report):
     """Adam is faster and stable on 784-400-200-2."""
     runs = select(report, net="784-400-200-2")
     most, speed = {m: rises(select(runs, method=m)) for m in _METHODS}, speeds(runs)
-    stable = not unstable(select(runs, method="Adam"))
     faster = all(np.all(speed["Adam"] <= speed[m]) for m in _METHODS)
     words = "; ".join(f"{m} {span(values)}" for m, values in most.items())
     return Verdict(
-        ("falls", "holds in part", "holds")[faster + stable],
+        _word(faster, not _unstable(most["Adam"])),
         f"Largest rise from one epoch to the next after epoch 3: {words}. {_in_words(speed)}.",
     )
 
@@ -190,9 +167,7 @@ def claim_10(report):
         ends = ", ".join(f"{m} {span(own[m])}" for m in _METHODS)
         shown = " and ".join(f"{m} by {lead:.1f}" for m, lead in zip(named, leads[-2:], strict=True))
         words.append(f"{net}: {ends}; ahead of {third}, in standard errors: {shown}")
-    right = np.array(leads) > 2
-    word = "holds" if right.all() else "holds in part" if right.any() else "falls"
-    return Verdict(word, f"Final losses, {'. '.join(words)}.")
+    return Verdict(_word(*(lead > 2 for lead in leads)), f"Final losses, {'. '.join(words)}.")
 
 
 def claim_11(report, repaired):
@@ -205,8 +180,7 @@ def claim_11(report, repaired):
         shown = ", ".join(f"{m} by {lead:.1f}" for m, lead in leads.items())
         words.append(f"{name}: {means}; Adam ahead of {shown} standard errors")
         right.append(min(leads.values()) > 2)
-    word = "holds" if all(right) else "holds in part" if any(right) else "falls"
-    return Verdict(word, f"Final loss averaged over the three nets, {'; '.join(words)}.")
+    return Verdict(_word(*right), f"Final loss averaged over the three nets, {'; '.join(words)}.")
 
 
 def _by_net(runs):
@@ -251,7 +225,7 @@ def claim_13(own, wide):
     equal = crossed(select(wide, step=0.01), after(100))
     turned = ", ".join(f"{batch}: {equal[batch, 0.01]:.1f}" for batch in (100, 500, 1000, 10_000))
     return Verdict(
-        "holds" if slower and jumps.max() > 5 else "holds in part" if slower or jumps.max() > 5 else "falls",
+        _word(slower, jumps.max() > 5),
         f"After equally many epochs, by batch: {words}. (After 100 updates each, in the wide grid: {turned}.) At "
         f"10,000 the largest rise from one epoch to the next after epoch 3 is "
         f"{', '.join(f'{jump:.1f}' for jump in jumps)} for the seeds.",
