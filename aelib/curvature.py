@@ -40,11 +40,7 @@ def _symmetric(product, model):
 
     if model.dtype.kind == "c":
         raise ValueError(f"the model is {model.dtype}: expected a real one, whose H and G are symmetric")
-
-    def matvec(p):
-        return product(np.ravel(p))  # SciPy passes the columns of a matrix as (n, 1)
-
-    return LinearOperator((model.theta.size,) * 2, matvec=matvec, rmatvec=matvec, dtype=model.dtype)
+    return LinearOperator((model.theta.size,) * 2, matvec=product, rmatvec=product, dtype=model.dtype)
 
 
 def preconditioned(A, P):
@@ -63,10 +59,10 @@ def preconditioned(A, P):
     from scipy.sparse.linalg import LinearOperator
 
     P = np.asarray(P)
-    if P.shape != A.shape[:1] or not np.all((P > 0) & np.isfinite(P)):
+    if P.shape != A.shape[:1] or P.dtype.kind not in "biuf" or not np.all((P > 0) & np.isfinite(P)):
         raise ValueError(
             f"P has shape {P.shape} and entries from {np.min(P, initial=np.inf):g}: expected the diagonal of a metric, "
-            f"{A.shape[:1]}, finite and positive"
+            f"{A.shape[:1]}, real, finite and positive"
         )
     root = 1 / np.sqrt(P)
 
@@ -145,6 +141,8 @@ def lanczos(A, start, steps):
     v_1 = start / |start|, and beta_j v_{j+1} = A v_j - alpha_j v_j - beta_{j-1} v_{j-1}. It ends before ``steps`` where
     A maps the span of V into itself.
     """
+    if np.result_type(A.dtype, start).kind == "c":
+        raise ValueError("A or start is complex: expected real ones, for which T is symmetric")
     V = np.empty((steps, start.size), np.result_type(A.dtype, np.float32))
     alpha, beta, v = [], [], start / np.linalg.norm(start)
     for j in range(steps):

@@ -84,7 +84,7 @@ def test_preconditioned_has_the_eigenvalues_of_the_pencil(rng):
 
 @pytest.mark.parametrize("bad", [np.zeros(3), np.ones(2), np.array([1.0, np.nan, 1.0]), np.array([1.0, -1.0, 1.0])])
 def test_a_metric_that_is_none_is_refused(bad):
-    with pytest.raises(ValueError, match=r"expected the diagonal of a metric, \(3,\), finite and positive"):
+    with pytest.raises(ValueError, match=r"expected the diagonal of a metric, \(3,\), real, finite and positive"):
         preconditioned(np.eye(3), bad)
 
 
@@ -151,6 +151,20 @@ def test_a_complex_model_is_refused(rng):
     model = Autoencoder([4, 2, 4], dtype="complex128")
     with pytest.raises(ValueError, match="the model is complex128: expected a real one"):
         hessian(model, rng.random((3, 4)))
+
+
+def test_complex_directions_starts_and_metrics_are_refused(rng):
+    X, model = rng.random((3, 4)), Autoencoder([4, 2, 4])
+    for operator in (hessian(model, X), gauss_newton(model, X), preconditioned(hessian(model, X), np.ones(22))):
+        for p in (np.full(22, 1j), np.full((22, 2), 1j)):
+            with pytest.raises(ValueError, match="direction p is complex, the model float64: expected real numbers"):
+                operator @ p
+        with pytest.raises(ValueError, match="A or start is complex: expected real ones, for which T is symmetric"):
+            lanczos(operator, np.full(22, 1j), 3)
+    with pytest.raises(ValueError, match="A or start is complex"):
+        spectrum(np.array([[1, 1j], [-1j, 1]]))
+    with pytest.raises(ValueError, match=r"expected the diagonal of a metric, \(22,\), real, finite and positive"):
+        preconditioned(hessian(model, X), np.full(22, 1 + 0j))
 
 
 def test_too_few_starts_are_refused():

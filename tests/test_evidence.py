@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from aelib.settings import NETS, Settings
 from aelib.study import evidence
-from aelib.study.experiments import Run
+from aelib.study.kinds import Run
 from aelib.study.results import Result
 
 

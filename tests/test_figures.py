@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from aelib.settings import NETS, Settings
 from aelib.study import figures
-from aelib.study.experiments import Run
+from aelib.study.kinds import Run
 from aelib.study.results import Result
 
 LEVELS = {"mean image": 26.0, "PCA-2": 21.0}

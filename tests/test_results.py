@@ -17,7 +17,7 @@ from aelib.baselines import ladder
 from aelib.settings import OPTIMIZERS
 from aelib.study import experiments, figures, processes, runs
 from aelib.study import results as archive
-from aelib.study.experiments import Map
+from aelib.study.kinds import Map
 from aelib.study.results import DamagedResult, MissingResult, StaleResult
 
 

@@ -9,9 +9,10 @@ from scipy.sparse.linalg import eigsh
 from aelib import Autoencoder, load_mnist, train
 from aelib.curvature import hessian, preconditioned
 from aelib.settings import OPTIMIZERS
-from aelib.study import experiments, panels, processes, runs
+from aelib.study import experiments, panels, probes, processes, runs
 from aelib.study import results as archive
-from aelib.study.experiments import CHOSEN, TUNED, Map, Race, Run, reported
+from aelib.study.experiments import CHOSEN, TUNED, reported
+from aelib.study.kinds import Map, Race, Run
 from aelib.study.results import MissingResult, StaleResult
 from aelib.widgets import picture
 
@@ -177,6 +178,42 @@ def test_segments_are_what_a_second_walk_along_each_update_finds():
     assert largest[-1] == pytest.approx(exact, rel=0.06)
 
 
+@pytest.mark.parametrize("keep", [("sharpnes",), ("codes", "map"), "segment"])
+def test_what_a_run_cannot_keep_is_refused(keep):
+    with pytest.raises(ValueError, match=r"keep is .*: expected some of codes, weights, pictures, cosines, segments"):
+        small(keep=keep)
+    assert small(keep="codes") == small(keep=["codes"]) == small(keep=("codes",))
+
+
+def test_sharpness_is_both_ends_of_the_spectrum_on_the_way():
+    run = small("SGD", keep=("sharpness",), step=0.05, momentum=0.0, images=60, batch=60, epochs=120, hidden="tanh")
+    result, X = runs.execute(run), load_mnist().train_images[:60]
+    assert result.update.tolist() == [0, 50, 100]
+    model = run.settings.model(X)
+    for _ in train(model, X, run.settings.optimizer(), 50, 60):
+        pass
+    ends = eigsh(hessian(model, X), k=2, which="BE", return_eigenvectors=False)
+    assert result.sharpness[1] == pytest.approx([model.loss(X), *ends], rel=0.02)
+
+
+def test_saddle_is_the_plateau_and_the_ways_on_from_there():
+    run = small("SGD", keep=("saddle",), images=300, batch=100, epochs=3)
+    result, X, own = runs.execute(run), load_mnist().train_images[:300], run.settings
+    loss, low, high, top = result.ends
+    t, change = result.walk
+    number, *ways = result.escapes
+    assert low < 0 < high and top > 0 and change[12] == 0 and len(ways) == len(probes.WAYS)
+    assert change[[9, 15]] == pytest.approx(0.5 * low * t[[9, 15]] ** 2, abs=0.3 * abs(low))  # to second order
+    assert number.tolist() == [0, 10, 20, 30, 40, 50, 60, 70] and ways[0][0] == pytest.approx(loss)
+    assert ways[1][0] - loss == pytest.approx(change.min(), abs=1e-4)  # it starts at the best point of the walk
+    model = own.model(X)
+    for _ in train(model, X, own.optimizer(), 3, 100, own.seed):
+        pass
+    for progress in train(model, X, own.optimizer(), 24, 100, own.seed):
+        if progress.update == 30:
+            assert model.loss(X) == pytest.approx(ways[0][3], rel=1e-5)
+
+
 def test_a_race_counts_its_gradients_and_keeps_its_budget():
     for method, options in CHOSEN.items():
         result = runs.execute(Race(method, options, budget=12, images=100))
@@ -202,19 +239,29 @@ def test_a_leap_is_the_largest_rise_after_the_loss_has_come_down():
     assert panels.leap(segments) == (21, 28, 33, -0.1, 4.0, 0.2, 2, 6)
 
 
-@pytest.mark.parametrize("name", ["leaps", "races", "segment", "paths", "walk", "density"])
+def test_awake_is_the_first_moment_one_below_the_plateau():
+    ways = [[26, 26, 26, 26], [26, 24.9, 26, 20], [30, 26, 24, 23], [25.5, 25.1, 25.05, 24.9]]
+    run = SimpleNamespace(ends=np.array([26.0, -1, 7, 7]), escapes=np.array([[0, 10, 20, 30], *ways]))
+    assert panels.awake(run).tolist() == [np.inf, 10, 20, 30]
+
+
+@pytest.mark.parametrize("name", ["leaps", "races", "segment", "climb", "edges", "escapes", "walk", "density"])
 def test_panels_draw(name):
     t = np.arange(16.0)
-    run = SimpleNamespace(update=t, segments=np.ones((16, 10)), sharpness=t + 1, loss=t)
+    run = SimpleNamespace(update=t, segments=np.ones((16, 10)))
+    line, sharp = ([(0, 3, 20), (10, 4, 19)], 9, ", ended"), np.ones((16, 3))
     results = dict(
         leaps=run,
         races=({"K-FAC": [t + 1, t, t, t]}, "gradients"),
         segment=(t, t, t, (0.1, 2.0, 3.0)),
-        paths=({(0.1, 0.0): run, (0.2, 0.0): run}, (0.2, 0.0), 10.0),
+        climb=line,
+        edges=[SimpleNamespace(settings=small("SGD", seed=k).settings, update=t, sharpness=sharp) for k in (0, 1)],
+        escapes=[SimpleNamespace(settings=small().settings, escapes=np.ones((5, 8)))],
         walk={"loss along v": (t, 1 - t)},
         density={"H": (t, t + 1)},
     )
-    assert picture(getattr(panels, name), results[name]).data[:4] == b"\x89PNG"
+    ghosts = ({"step 0.2": line},) if name == "climb" else ()
+    assert picture(lambda *given: getattr(panels, name)(*given, *ghosts), results[name]).data[:4] == b"\x89PNG"
 
 
 def test_a_map_is_scored_on_codes_of_test_images_it_has_not_learnt_labels_of(monkeypatch):

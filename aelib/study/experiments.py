@@ -1,7 +1,7 @@
 """The study's experiments, declared: each is a named list of runs. Nothing is computed here.
 
-Three kinds: a ``Run`` is one training run, a ``Map`` puts MNIST on a plane and scores the map, a ``Race`` minimises the
-loss on a few digits. ``EXPERIMENTS`` holds the lists by name; ``aelib.study`` runs, stores and loads them.
+``aelib.study.kinds`` says what a ``Run``, a ``Map`` and a ``Race`` are. ``EXPERIMENTS`` holds the lists by name;
+``aelib.study`` runs, stores and loads them.
 
 What is called the report's settings comes from its author's public code (GitHub, ospanoff/MMP_magistracy, folder
 DL/task1, state of 12 October 2017): initialiser, biases in every layer but the last, activations, step, batch, weight
@@ -10,118 +10,10 @@ study takes MNIST's own 60,000 and 10,000.
 """
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from aelib.settings import NETS, OPTIMIZERS, Settings
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training run of the study.
-
-    Attributes:
-        settings: a ``Settings``.
-        held_out: whether the loss is measured on the last 10,000 training images instead of the test images.
-        keep: what is kept beside the curves, as ``aelib.study.runs`` lists it.
-    """
-
-    settings: Settings
-    held_out: bool = False
-    keep: tuple = ()
-
-    @property
-    def seed(self):
-        """The seed of the settings."""
-        return self.settings.seed
-
-    @property
-    def cost(self):
-        """Seconds of one core, about: fitted to the stored runs, it lets progress bars estimate the time left."""
-        own = self.settings
-        entries, units = sum(p * q for p, q in itertools.pairwise(own.sizes)), sum(own.sizes)
-        images = own.epochs * own.images
-        probed = {
-            "cosines": 480_000,
-            "segments": 8 * own.batch * own.updates,
-        }  # images, in gradients
-        passed = images + sum(probed.get(name, 0) for name in self.keep)
-        return 0.5 + 6.8e-11 * passed * entries + 2.7e-9 * own.updates * entries + 1.5e-9 * images * units
-
-    def small(self):
-        """Return a run of the same form that takes a second or two, or None where there is none."""
-        batch = min(self.settings.batch, 1000) if self.keep else self.settings.batch
-        if batch > 2000 or self.settings.seed:
-            return None
-        return replace(self, settings=replace(self.settings, images=2000, epochs=2, batch=batch))
-
-
-@dataclass(frozen=True)
-class Map:
-    """One map of MNIST on a plane, and how it is scored.
-
-    Scored are the first ``train`` training images and the first ``test`` test images. PCA and the autoencoders are
-    fitted on all 60,000 training images. t-SNE and UMAP are fitted on the ``train + test`` images together, without
-    labels: t-SNE cannot map an image it was not fitted on. Labels of test images are used to count errors alone.
-
-    Attributes:
-        method: "PCA", "autoencoder" (codes stored by ``embedding``), "t-SNE" or "UMAP" (defaults of their libraries;
-            t-SNE starts from PCA and gives one map whatever the seed).
-        net: key of ``aelib.settings.NETS`` for "autoencoder", else "".
-        seed: of the stored net, or of t-SNE and UMAP.
-        train: number of training images.
-        test: number of test images.
-        neighbours: k of the kNN classifier.
-        near: k of trustworthiness, which is measured on the test images.
-    """
-
-    method: str
-    net: str = ""
-    seed: int = 0
-    train: int = 8000
-    test: int = 2000
-    neighbours: int = 15
-    near: int = 12
-
-    @property
-    def cost(self):
-        """Seconds of one core, about."""
-        return {"t-SNE": 3e-3, "UMAP": 3e-3}.get(self.method, 3e-4) * (self.train + self.test)
-
-    def small(self):
-        """Return a smaller map of the same form, or None: UMAP, which may not be installed, and further seeds."""
-        return None if self.method == "UMAP" or self.seed else replace(self, train=400, test=100)
-
-
-@dataclass(frozen=True)
-class Race:
-    """One method that minimises the loss of 784-50-2-50-784, tanh, on the first 500 training images.
-
-    Attributes:
-        method: key of ``aelib.study.arena.METHODS``.
-        options: its arguments there, in order.
-        seed: of the initial weights.
-        budget: in gradients of all the images.
-        images: their number.
-    """
-
-    method: str
-    options: tuple
-    seed: int = 0
-    budget: int = 1000
-    images: int = 500
-
-    def __post_init__(self):
-        object.__setattr__(self, "options", tuple(self.options))
-
-    @property
-    def cost(self):
-        """Seconds of one core, about."""
-        return 2e-5 * self.budget * self.images
-
-    def small(self):
-        """Return a race that takes a second, or None."""
-        return None if self.seed > 1 else replace(self, budget=20, images=100)
-
+from aelib.study.kinds import Map, Race, Run
 
 AUTHOR = {  # the nets of the report -> the activations of their hidden layers
     "784-2": "relu",  # has none but the code
@@ -231,6 +123,26 @@ def leap():
     return [Run(reported("784-200-2", "Adam", **one), keep=("segments",)) for one in own]
 
 
+def edge():
+    """Both ends of H's spectrum while gradient descent on all of 300 digits makes 3,000 updates; three seeds."""
+    own = dict(sizes=(784, 30, 2, 30, 784), hidden="tanh", method="SGD", images=300, batch=300, epochs=3000)
+    places = [(0.05, 0.0), (0.1, 0.0), (0.2, 0.0), (0.02, 0.9), (0.05, 0.9)]  # step, momentum
+    cases = itertools.product(range(3), places)
+    runs = [Settings(**own, step=step, momentum=momentum, seed=seed) for seed, (step, momentum) in cases]
+    return [Run(settings, keep=("sharpness",)) for settings in runs]
+
+
+def saddle():
+    """The plateau of the report's initialiser: ends of the spectra of H and G, and four ways on from there; five seeds.
+
+    SGD with the author's settings on 5,000 images: 50 updates of 784-2, its output bias started at the mean image, 100
+    of 784-200-2, 200 of 784-400-200-2.
+    """
+    nets = {"784-2": dict(epochs=1, output_bias="logit"), "784-200-2": dict(epochs=2), "784-400-200-2": dict(epochs=4)}
+    cases = [reported(net, "SGD", images=5000, seed=s, **own) for s in range(5) for net, own in nets.items()]
+    return [Run(settings, keep=("saddle",)) for settings in cases]
+
+
 def arena_tuning():
     """Four to six trials for each method that minimises the loss on 500 digits, 300 gradients each; seed 0."""
     return [Race(method, options, 0, 300) for method, trials in TRIALS.items() for options in trials]
@@ -277,7 +189,7 @@ EXPERIMENTS = {
     function.__name__.replace("_", "-"): function
     for function in (
         *(tuning, architectures_report, architectures_repaired, grid_report, grid, causes, embedding),
-        *(embedding_net, curvature, leap, arena_tuning, arena, maps),
+        *(embedding_net, curvature, leap, edge, saddle, arena_tuning, arena, maps),
     )
 }
 

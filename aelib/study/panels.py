@@ -2,7 +2,11 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from aelib import plots
+from aelib.study.figures import groups
+from aelib.study.probes import WAYS, bound
 
 COLUMNS = ("update", "gradients", "seconds", "loss")  # of a race
 _CALM = 15  # updates after which the loss has come down, and a rise is a leap
@@ -71,6 +75,63 @@ def paths(figure, result):
     ax.axhline(bound, color="black", linestyle="--")
     ax.set(xlabel="update", ylabel="largest eigenvalue of H", yscale="log", ylim=(2, 250), title=f"bound {bound:.0f}")
     right.set(xlabel="update", ylabel="loss")
+
+
+def climb(figure, result, ghosts):
+    """Draw the largest eigenvalue of H and the loss while gradient descent lasts, over earlier runs.
+
+    Args:
+        figure: an empty Figure.
+        result: rows (update, largest eigenvalue, loss); the bound, a dashed line; and a note.
+        ghosts: earlier results, by name.
+    """
+    ax, right = figure.subplots(1, 2)
+    for k, (name, (rows, line, note)) in enumerate({"now": result, **ghosts}.items()):
+        update, largest, loss = np.transpose(rows)
+        form = dict(color=plots.LINES[k % len(plots.LINES)], linewidth=1 if k else 2)
+        ax.plot(update, largest, **form)
+        ax.axhline(line, linestyle="--", **form | dict(linewidth=1))
+        right.plot(update, loss, label=name + note, **form)
+    ax.set(xlabel="update", xlim=(0, 600), yscale="log", ylim=(2, 500), ylabel="largest eigenvalue of H, and bound")
+    right.set(xlabel="update", xlim=(0, 600), ylim=(10, 27), ylabel="loss")
+    right.legend(fontsize="small", loc="lower left")
+
+
+def edges(figure, results):
+    """Draw runs of "edge", mean and range over the seeds: the largest eigenvalue of H / its bound; the loss."""
+    ax, right = figure.subplots(1, 2)
+    ratios, losses = {}, {}
+    for (step, momentum), runs in groups(results, "step", "momentum").items():
+        name, x = f"step {step:g}, momentum {momentum:g}", runs[0].update
+        ratios[name] = x, *_band([r.sharpness[:, 2] / bound(r.settings) for r in runs])
+        losses[name] = x, *_band([r.sharpness[:, 0] for r in runs])
+    plots.bands(ax, ratios, "update", "largest eigenvalue / bound")
+    ax.axhline(1, color="black", linestyle="--", linewidth=0.8)
+    plots.bands(right, losses, "update", "loss")
+    ax.get_legend().remove()
+
+
+def escapes(figure, results):
+    """Draw how SGD goes on from the plateau, runs of "saddle" of one net: mean and range over the seeds."""
+    ax, x = figure.subplots(), results[0].escapes[0]
+    lines = {way: (x, *_band([r.escapes[k] for r in results])) for k, way in enumerate(WAYS, start=1)}
+    plots.bands(ax, lines, "updates from the plateau", "loss")
+    ax.set(ylim=(18, 28), title=f"{results[0].settings.net}: mean and range of {len(results)} seeds")
+
+
+def _band(values):
+    """Return least, mean and most over the first axis."""
+    return np.min(values, axis=0), np.mean(values, axis=0), np.max(values, axis=0)
+
+
+def awake(result, fall=1.0):
+    """Return the updates after which SGD is first seen this far below the plateau, of each of the ``WAYS``, (4,).
+
+    inf: not within those stored.
+    """
+    number, *ways = result.escapes
+    below = np.array(ways) < result.ends[0] - fall
+    return np.where(below.any(axis=1), number[below.argmax(axis=1)], np.inf)
 
 
 def walk(figure, lines):

@@ -4,7 +4,8 @@ import numpy as np
 from scipy.sparse.linalg import eigsh
 
 from aelib.checks import compare
-from aelib.curvature import adam_metric, hessian, preconditioned
+from aelib.curvature import adam_metric, gauss_newton, hessian, preconditioned
+from aelib.train import trace
 
 PROBED = 1000  # images on which cosines, and the largest eigenvalue, are measured
 SEGMENT = ("start", "middle", "end")
@@ -28,15 +29,19 @@ def cosines(model, X):
 
 
 def bound(settings):
-    """Return 2 (1 + beta1) / ((1 - beta1) step), above which Adam with a fixed P diverges on a quadratic.
+    """Return the curvature, in the metric of the method, above which it diverges on a quadratic.
 
-    Source: Cohen et al., 2022 (arXiv:2207.14484), section 2.
+    SGD with momentum mu: 2 (1 + mu) / step. Adam with a fixed P: 2 (1 + beta1) / ((1 - beta1) step), for its momentum
+    is an average.
+
+    Source: Cohen et al., 2021 (arXiv:2103.00065), section 2; 2022 (arXiv:2207.14484), section 2.
 
     >>> from aelib.settings import Settings
-    >>> round(bound(Settings(step=0.5, momentum=0.9)))
-    76
+    >>> round(bound(Settings(step=0.5, momentum=0.9))), round(bound(Settings(method="SGD", step=0.5, momentum=0.0)))
+    (76, 4)
     """
-    return 2 * (1 + settings.momentum) / (1 - settings.momentum) / settings.step
+    average = 1 - settings.momentum if settings.method == "Adam" else 1
+    return 2 * (1 + settings.momentum) / average / settings.step
 
 
 def segments(model, X, optimizer, settings, largest=True):
@@ -62,6 +67,50 @@ def segments(model, X, optimizer, settings, largest=True):
         return np.concatenate([*losses, bend, top]).astype(np.float64)
 
     return measure
+
+
+def sharpness(X):
+    """Return the measure of the loss on the first ``PROBED`` images, and of H's lowest and highest eigenvalue, (3,).
+
+    The eigenvalues to 1 %.
+    """
+    X = X[:PROBED]
+
+    def measure(model):
+        low, high = eigsh(hessian(model, X), k=2, which="BE", tol=0.01, return_eigenvectors=False)
+        return np.array([model.loss(X), low, high])
+
+    return measure
+
+
+WAYS = ("on", "along v", "along the gradient", "along a random direction")  # from a plateau
+
+
+def saddle(model, X, settings):
+    """Return what there is around this model, and how SGD goes on from there, on the first ``PROBED`` images.
+
+    Returns:
+        dict of ``ends``, (4,): the loss, the lowest and the highest eigenvalue of H, the highest of G, to 1 %;
+        ``walk``, (2, 25): distances along the eigenvector v of the lowest, and the changes of the loss there;
+        ``escapes``, (5, k): every 10 updates of SGD, eight times as many as the run made, their number and the loss of
+        four that start, in the order of ``WAYS``, here; at the best point of the walk; as far against the gradient; as
+        far in a random direction. Their momentum starts at 0.
+    """
+    seen, start = X[:PROBED], model.theta.copy()
+    (low, high), vectors = eigsh(hessian(model, seen), k=2, which="BE", tol=0.01)
+    top = eigsh(gauss_newton(model, seen), k=1, tol=0.01, return_eigenvectors=False)[0]
+    loss, t = model.loss(seen), np.linspace(-3, 3, 25)
+    change = np.array([model.with_theta(start + np.float32(a) * vectors[:, 0]).loss(seen) - loss for a in t])
+    best = np.float32(t[change.argmin()])
+    drawn = np.random.default_rng(settings.seed).standard_normal(start.size).astype(np.float32)
+    away = [drawn * 0, best * vectors[:, 0]]
+    away += [abs(best) * d / np.linalg.norm(d) for d in (-model.loss_and_grad(X)[1], drawn)]
+    moments, measure = range(0, 8 * settings.updates + 1, 10), dict(loss=lambda model: model.loss(seen))
+    escapes = [moments]
+    for d in away:
+        sgd, twin = settings.optimizer(), model.with_theta(start + d)
+        escapes.append(trace(twin, X, sgd, None, settings.batch, settings.seed, moments, measure).loss)
+    return dict(ends=np.array([loss, low, high, top]), walk=np.array([t, change]), escapes=np.array(escapes))
 
 
 def _batches(X, settings):

@@ -16,19 +16,13 @@ from aelib.autoencoder import Autoencoder
 from aelib.datasets import data_folder, load_mnist
 from aelib.files import load_json, load_npz, save_npz, save_text
 from aelib.settings import Settings
-from aelib.study.experiments import Map, Race, Run, plan
+from aelib.study.experiments import plan
+from aelib.study.kinds import KEPT, Map, Race, Run
 
 COLUMNS = ("update", "images", "seconds", "train_loss", "test_loss", "grad_norm")
 MODEL = ("theta", "config")  # stored under these very names, so that ``Autoencoder.load`` reads the file
 _TIME = (int, float)
 _ENTRY = dict(run=dict, status=str, data=str, wall_seconds=_TIME, cpu_seconds=_TIME, finished=str, versions=dict)
-_KEPT = dict(  # what a run keeps -> its arrays and their dimensions
-    codes=dict(codes=2),
-    weights=dict(theta=1, config=0),
-    pictures=dict(pictures=2),
-    cosines=dict(cosines=2),
-    segments=dict(segments=2),
-)
 
 
 class MissingResult(FileNotFoundError):
@@ -176,7 +170,7 @@ def _lacking(result):
     elif isinstance(result.run, Race):
         expected = dict(update=1, gradients=1, seconds=1, loss=1)
     else:
-        kept = (_KEPT[name] for name in result.run.keep)
+        kept = (KEPT[name] for name in result.run.keep)
         expected = functools.reduce(dict.__or__, kept, dict.fromkeys(COLUMNS, 1))
     for name, dimensions in expected.items():
         array = result.arrays.get(name)
@@ -186,11 +180,8 @@ def _lacking(result):
     return "a moment" if len(moments) > 1 else ""
 
 
-def _run(settings, keep, **others):
-    run = Run(Settings(**settings), keep=tuple(keep), **others)
-    if not set(run.keep) <= set(_KEPT):
-        raise ValueError(f"keep is {run.keep}: expected some of {', '.join(_KEPT)}")
-    return run
+def _run(settings, **others):
+    return Run(Settings(**settings), **others)
 
 
 def _again(name, path):

@@ -7,7 +7,9 @@ Besides the logged columns a training run may keep, by ``Run.keep``:
 - "pictures": ``pictures``, (10, 784) uint8, 255 times its reconstructions of ``ten_digits``;
 - "cosines": ``cosines``, (moments, 6), the signed cosine of H p and G p for p the gradient, then for five random
   directions; the moments begin at 0, before the first update;
-- "segments": after every update, ``segments``, (moments, 10), as ``aelib.study.probes.segments`` says.
+- "segments": after every update, ``segments``, (moments, 10), as ``aelib.study.probes.segments`` says;
+- "sharpness": every 50 updates, from before the first, ``sharpness``, (moments, 3), as ``probes.sharpness`` says;
+- "saddle": at the end, ``ends``, (4,), ``walk``, (2, 25), and ``escapes``, (5, k), as ``probes.saddle`` says.
 
 A race keeps ``update, gradients, seconds, loss``, see ``aelib.study.arena``.
 """
@@ -25,7 +27,8 @@ from aelib.baselines import pca
 from aelib.datasets import data_folder, load_mnist
 from aelib.study import probes
 from aelib.study.arena import race
-from aelib.study.experiments import Map, Race, plan
+from aelib.study.experiments import plan
+from aelib.study.kinds import Map, Race
 from aelib.study.results import COLUMNS, MissingResult, Result, results_folder, stored_of
 from aelib.train import Diverged, trace
 
@@ -116,6 +119,8 @@ def _train(run):
         )
     if "segments" in run.keep:
         at, measure = None, measure | dict(segments=probes.segments(model, X, optimizer, own))
+    if "sharpness" in run.keep:
+        at, measure = lambda update: update % 50 == 0, measure | dict(sharpness=probes.sharpness(X))
     try:
         found, status = trace(model, X, optimizer, own.epochs, own.batch, own.seed, at, measure), "done"
     except Diverged as diagnosis:
@@ -128,6 +133,8 @@ def _train(run):
         arrays |= dict(theta=model.theta, config=np.array(json.dumps(dict(model.config))))
     if "pictures" in run.keep:
         arrays["pictures"] = np.round(255 * model.reconstruct(ten_digits(mnist))).astype(np.uint8)
+    if "saddle" in run.keep:
+        arrays |= probes.saddle(model, X, own)
     return arrays, status
 
 

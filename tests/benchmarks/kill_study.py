@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from aelib.study import __main__ as cli
-from aelib.study.experiments import EXPERIMENTS, Run, repaired, reported
+from aelib.study.experiments import EXPERIMENTS, repaired, reported
+from aelib.study.kinds import Run
 from aelib.study.results import stored
 
 MARK = "AELIB_KILL_STUDY"  # in the environment of the study's processes, by which they are found
