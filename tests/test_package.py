@@ -13,10 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 MACHINE = sorted(path for path in (ROOT / "aelib").glob("*.py") if path.stem != "__init__")
 LONG = {  # to be trimmed
     "01_derivation": 196,
-    "02_finite_difference_checks": 225,
+    "02_finite_difference_checks": 188,
     "03_optimizers": 178,
     "04_hyperparameter_grids": 180,
-    "05_embeddings": 173,
 }
 LABS = sorted((ROOT / "labs").glob("*.ipynb"))
 

@@ -88,7 +88,7 @@ def after(updates):
     return loss
 
 
-def confused(codes, labels, n_train=60_000, neighbours=15):
+def confused(codes, labels, n_train, neighbours=15):
     """Return how often test digits are named (true, named) by kNN on the training codes: counts, (10, 10).
 
     This is how well a map keeps digits apart, in labs 5 and 8 alike: ``counts.trace() / counts.sum()`` is the accuracy.
@@ -96,7 +96,7 @@ def confused(codes, labels, n_train=60_000, neighbours=15):
     Args:
         codes: (n, 2), training codes first.
         labels: of all of them.
-        n_train: number of training codes.
+        n_train: number of training codes, ``len(mnist.train_images)``.
         neighbours: k.
 
     Raises:
