@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from aelib import plots
+from aelib.settings import Settings
 from aelib.widgets import Explorer
+from aelib.widgets.controls import ALL, RUN, run_controls
 from aelib.widgets.pictures import Picture, picture
 
 
@@ -334,3 +336,18 @@ def test_labels_of_classes_in_one_place_are_moved_apart(places):
     assert between.min() > 0.079 and moved.min() > 0.039 and moved.max() < 0.961
     if len(places) == 2:
         np.testing.assert_allclose(moved, places, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        Settings(),
+        Settings((9, 4, 2, 4, 9), ("tanh", "relu"), step=20.5, batch=77, epochs=1000, images=999, seed=2**40),
+        Settings(step=1.23e-7, method="RMSprop", decay=0.5, weight_decay=3e-3, momentum=0.123, epsilon_inside=True),
+    ],
+)
+def test_the_controls_of_a_run_stand_at_its_settings(start):
+    controls = run_controls(start, ALL, images=5000)
+    assert tuple(controls) == ALL and tuple(run_controls(start)) == RUN
+    assert Settings(**{name: control.value for name, control in controls.items()}) == start
+    assert max(images for _, images in controls["images"].options) == 5000

@@ -17,12 +17,13 @@ import numpy as np
 
 from aelib.baselines import ladder
 from aelib.datasets import MNIST
-from aelib.settings import COEFFICIENTS, Settings
-from aelib.widgets.console.controls import Clipboard, buttons, settings_controls
+from aelib.settings import COEFFICIENTS, NETS, Settings
+from aelib.widgets.console.controls import Clipboard, buttons
 from aelib.widgets.console.player import Player
 from aelib.widgets.console.screen import SIZE, Screen
 from aelib.widgets.console.session import Session
 from aelib.widgets.console.transcript import as_code, diagnosis, to_csv
+from aelib.widgets.controls import ALL, run_controls
 
 REPORT = {"784-2": 23.06, "784-200-2": 15.86, "784-400-200-2": 14.45}  # stored: the best run of "architectures-report"
 PUBLISHED = 13.46  # 784-1000-500-250-2: Moor et al., Topological Autoencoders, 2020, table 1, converted
@@ -66,8 +67,6 @@ class Console(ipywidgets.VBox):
         if math.isqrt(pixels) ** 2 != pixels:
             raise ValueError(f"the images have {pixels} pixels: expected a square number, such as 784 = 28 x 28")
         settings = Settings(**{"images": min(Settings.images, n)} | start)
-        if not settings.step:
-            raise ValueError("step is 0: expected more, as the console's slider is logarithmic")
         self.player = Player(Session(data, settings))
         self.task, self.error, self.frames = None, None, 0
         self._commands, self._due, self._complaint = deque(), 0.0, ""
@@ -79,11 +78,14 @@ class Console(ipywidgets.VBox):
         self._levels = ladder(data.train_images, session.test_images)
         self._known = getattr(data, "fingerprint", None) == MNIST
         self._screen, self._scene = Screen(self._levels, np.unique(session.test_labels)), None
-        self.controls = settings_controls(settings, n, pixels)
+        fitting = {name: sizes for name, sizes in NETS.items() if sizes[0] == pixels}
+        self.controls = run_controls(settings, ALL, fitting, n)
         self._build()
         self._name_coefficients()
         self._show()
         for name, control in self.controls.items():
+            control.style.description_width = "88px"
+            control.layout = ipywidgets.Layout(width="270px", margin="1px 4px")
             control.observe(self._changed, names="value")
             control.add_class(f"aelib-{name.replace('_', '-')}")
 
@@ -164,8 +166,6 @@ class Console(ipywidgets.VBox):
 
     def _change(self):
         values = {name: control.value for name, control in self.controls.items()}
-        if values["step"] != self.session.wanted.step:
-            values["step"] = float(f"{values['step']:.2g}")  # as the slider shows it
         try:
             self.player.change(Settings(**values))
             self._complaint = ""
