@@ -242,58 +242,6 @@ def test_ghosts_are_the_last_runs_that_ended_named_by_what_was_changed():
     asyncio.run(scenario())
 
 
-def log_or_not(figure, y):
-    left, right = figure.subplots(1, 2)
-    plots.curves(left, {"y": (np.arange(50), y)}, "index", "y", log=y[1] > 0.5)
-    if y[1] > 0.5:
-        left.set(title="steep", xlim=(3, 9), ylim=(0.1, 3))
-        plots.image_rows(right, {"a": np.tile(y, (2, 16))[:, :784]})
-    else:
-        plots.bands(right, {"y": (np.arange(50), y - 1, y, y + 1)}, "index", "y")
-        plots.levels(right, {"level": y[3]})
-
-
-def kinds(figure, y):
-    axes = figure.subplots(2, 3).ravel()
-    plots.grid(axes[0], np.outer(y[:3], y[:4]), "abc", "abcd", "row", "column")
-    plots.codes(axes[1], np.outer(y, (1, 2)), np.arange(50) % 10, "codes")
-    plots.signed(axes[2], np.outer(y[:5], y), "signed")
-    plots.dots(axes[3], {"a": y[:3], "b": y[3:6]}, "dots")
-    plots.confusion(axes[4], np.uint8(9 + 9 * np.outer(y, y)[:4, :4]), "confusion")
-    plots.images(axes[5], np.tile(y, (2, 16))[:, :784], 2, "images")
-
-
-def as_many_as_wanted(figure, y):
-    for ax in figure.subplots(1, 1 + int(abs(y[1]) > 0.5), squeeze=False).ravel():
-        ax.plot(y)
-
-
-def mosaic(figure, y):
-    axes = figure.subplot_mosaic([["curve", "table"], ["words", "words"]], height_ratios=[3, 1])
-    plots.curves(axes["curve"], {"y": (np.arange(1, 51), y + 1)}, "index", "y", log=True)
-    plots.signed(axes["table"], np.outer(y[:5], y), "signed")
-    axes["words"].text(0, 0.5, f"{y[1]:.3f}")
-    axes["words"].set_axis_off()
-
-
-def colour_bar(figure, y):
-    plots.signed_table(figure, {"a": {"one": np.outer(y, y)}}, shared=True)
-
-
-@pytest.mark.parametrize("draw", [draw, log_or_not, kinds, as_many_as_wanted, mosaic, colour_bar])
-def test_axes_drawn_on_again_show_the_same_as_new_ones(draw):
-    """The hurried picture hands out used axes; a figure that holds one thing more never does."""
-    again, anew = Picture(draw, (6, 4)), Picture(lambda figure, y: [figure.text(0, 0, ""), draw(figure, y)], (6, 4))
-    for a in (1.0, 5.0, 1.5, 1.0):
-        y = np.sin(a * np.linspace(0, 9, 50)) ** 2
-        for name in ("jpeg", "png"):  # in a hurry on the axes of the result before
-            pictures = [getattr(picture, name)(y) for picture in (again, anew)]
-            assert pictures[0] == pictures[1]
-    axes = again.figure.axes
-    again.jpeg(y)
-    assert (again.figure.axes == axes) == (draw is not colour_bar)
-
-
 def test_an_error_in_the_first_picture_is_the_cells():
     with pytest.raises(ValueError, match="too"):
         Explorer(compute, draw, a=ipywidgets.FloatSlider(6))

@@ -7,6 +7,9 @@ import PIL.Image
 from IPython.display import Image
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from aelib.widgets.pixels import Pixels, tick_styles
 
 DPI = 100
 _OPTIONS = {"jpeg": dict(quality=88, subsampling=0), "png": {}}
@@ -24,6 +27,7 @@ def encoded(canvas, kind, **options):
 class _Sheet(Figure):
     """A Figure that may hand out last time's axes, emptied: ticks and their labels are slow to make."""
 
+    pixels = None  # of its canvas
     lent = None  # (how they were asked for, the axes) while they may be handed out
     _made = None
 
@@ -37,7 +41,8 @@ class _Sheet(Figure):
         """Offer the axes to the next ``subplots``, if they are all that stands here; return whether they are."""
         axes = [] if self._made is None else _each(self._made[1])
         alone = self.get_children()[1:] == axes and not any(ax.child_axes for ax in axes)  # the first is the ground
-        self.lent = self._made if axes and alone else None
+        as_born = all(_rest(ax) == ax.born[-1] for ax in axes)
+        self.lent = self._made if axes and alone and as_born else None
         return self.lent is not None
 
     def subplots(self, *args, **kwargs):
@@ -55,7 +60,8 @@ class _Sheet(Figure):
         else:
             self._made = asked, make(*args, **kwargs)
             for ax in _each(self._made[1]):
-                ax.born = [axis.get_tick_params() for axis in (ax.xaxis, ax.yaxis)]
+                ax.born = _born(ax)
+                self.pixels.watch(ax)
         return self._made[1]
 
 
@@ -64,16 +70,38 @@ def _each(axes):
     return list(axes.values()) if isinstance(axes, dict) else list(np.ravel(axes))
 
 
+def _born(ax):
+    """Return how new Axes look: their ticks, a copy of each of their words, and the rest."""
+    words = {text: Text() for text in (ax.title, ax.xaxis.label, ax.yaxis.label)}
+    for text, copy in words.items():
+        copy.update_from(text)
+    axes = [(a, a.labelpad, a.get_tick_params(), tick_styles(a)) for a in (ax.xaxis, ax.yaxis)]
+    return axes, words, _rest(ax)
+
+
+def _rest(ax):
+    """Return how those parts of Axes look that ``_empty`` leaves as they are."""
+    axes = [(axis.get_visible(), axis.get_label_position()) for axis in (ax.xaxis, ax.yaxis)]
+    spines = [str((s.get_position(), s.get_edgecolor(), s.get_linewidth(), s.zorder)) for s in ax.spines.values()]
+    ground = ax.get_facecolor(), ax.patch.get_visible(), ax.get_frame_on(), ax.get_axisbelow()
+    return axes, spines, ground, ax.margins(), ax.get_zorder(), ax.get_visible()
+
+
 def _empty(ax):
     """Take everything off Axes and undo what a drawing usually sets; ticks are made anew only if they were styled."""
-    for axis, born in zip((ax.xaxis, ax.yaxis), ax.born, strict=True):
-        if not axis.isDefault_majfmt or axis.get_tick_params() != born:
-            axis.set_tick_params(reset=True, **born)
+    axes, words, _ = ax.born
+    for axis, axis.labelpad, params, styles in axes:
+        if (axis.get_tick_params(), tick_styles(axis)) != (params, styles):
+            axis.set_tick_params(reset=True, **params)
+    for text, copy in words.items():
+        text.update_from(copy)
+    for place in ("left", "center", "right"):
+        ax.set_title("", loc=place)
     for artist in [*ax.lines, *ax.patches, *ax.collections, *ax.images, *ax.texts, *ax.artists]:
         artist.remove()
     if ax.get_legend():
         ax.get_legend().remove()
-    ax.set(title="", xlabel="", ylabel="", xscale="linear", yscale="linear", aspect="auto")
+    ax.set(xlabel="", ylabel="", xscale="linear", yscale="linear", aspect="auto")
     ax.set_prop_cycle(None)
     ax.set_axis_on()
     ax.spines[:].set_visible(True)
@@ -94,16 +122,20 @@ class Picture:
     def __init__(self, draw, size):
         self.draw = draw
         self.figure = _Sheet(figsize=size, dpi=DPI, layout="constrained")
-        FigureCanvasAgg(self.figure)
+        self.figure.pixels = Pixels(FigureCanvasAgg(self.figure))
         self._boxes = []
 
     def png(self, result):
         """Draw ``result`` on a new figure and return the picture as PNG bytes."""
+        self.figure.pixels.begin()
         self.figure.clear()
         self.draw(self.figure, result)
+        self._draw_in_layout()
+        return encoded(self.figure.canvas, "png")
+
+    def _draw_in_layout(self):
         self.figure.canvas.draw()
         self._boxes = [ax.get_position(original=True) for ax in self.figure.axes]
-        return encoded(self.figure.canvas, "png")
 
     def jpeg(self, result):
         """Draw ``result`` in a hurry and return the picture as JPEG bytes.
@@ -112,18 +144,21 @@ class Picture:
         stand where they stood; no layout is sought.
         """
         figure = self.figure
+        figure.pixels.begin()
         if not self._draw_again(result):
             figure.clear()
             self.draw(figure, result)
-        layout = figure.get_layout_engine()
-        if len(figure.axes) == len(self._boxes):
+        if len(figure.axes) != len(self._boxes):
+            self._draw_in_layout()
+        else:
+            layout = figure.get_layout_engine()
             figure.set_layout_engine("none")
             for ax, box in zip(figure.axes, self._boxes, strict=True):
                 ax.set_position(box, which="original")
-        try:
-            figure.canvas.draw()
-        finally:
-            figure.set_layout_engine(layout)
+            try:
+                figure.canvas.draw()
+            finally:
+                figure.set_layout_engine(layout)
         return encoded(self.figure.canvas, "jpeg")
 
     def _draw_again(self, result):
