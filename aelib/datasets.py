@@ -75,8 +75,7 @@ def load_mnist(path=None):
     """
     folder = data_folder(path)
     present = listing(folder)
-    key = state(present)
-    if (known := _IN_USE.get(key)) is not None:
+    if (known := _IN_USE.get(key := state(present))) is not None:
         return known
     sums = checksums(present["sha256sums"]) if "sha256sums" in present else None
     arrays, pixels = {}, (None, None)
@@ -92,10 +91,7 @@ def load_mnist(path=None):
 
 
 def on_mnist(mnist):
-    """Return whether a data set is MNIST, on which the labs' numbers and claims hold; where it is another, print so.
-
-    A lab guards its text by it: ``if on_mnist(mnist): assert ...``.
-    """
+    """Return whether a data set is MNIST, on which the labs' numbers and claims hold; where it is another, print so."""
     if mnist.fingerprint == MNIST:
         return True
     print("This data set is not MNIST: the numbers and claims in the text are MNIST's, and are not checked here.")

@@ -44,6 +44,20 @@ def test_components_that_cannot_be_are_named(sets, components):
             call()
 
 
+def test_what_was_fitted_is_kept_for_images_that_nobody_can_change(sets):
+    X, Y = sets
+    first = pca(X, Y)[0]
+    X *= 2
+    assert pca(X, Y)[0].singular_values_ == pytest.approx(2 * first.singular_values_)  # it was not kept
+    for locked in (X.copy(), X.copy()):
+        locked.setflags(write=False)
+        assert pca(locked, Y)[0] is pca(locked, Y)[0] is not pca(locked, Y, 3)[0]
+        assert pca(locked, Y)[0] is not first
+    seen = X.view()
+    seen.setflags(write=False)  # but X can be written to
+    assert pca(seen, Y)[0] is not pca(seen, Y)[0]
+
+
 def test_images_that_cannot_be_are_named(sets):
     X, Y = sets
     bad = X.copy()
