@@ -71,25 +71,25 @@ def _each(axes):
 
 
 def _born(ax):
-    """Return how new Axes look: their ticks, a copy of each of their words, and the rest."""
+    """Return how new Axes look: their ticks, a copy of each of their words, their colour, and the rest."""
     words = {text: Text() for text in (ax.title, ax.xaxis.label, ax.yaxis.label)}
     for text, copy in words.items():
         copy.update_from(text)
     axes = [(a, a.labelpad, a.get_tick_params(), tick_styles(a)) for a in (ax.xaxis, ax.yaxis)]
-    return axes, words, _rest(ax)
+    return axes, words, ax.get_facecolor(), _rest(ax)
 
 
 def _rest(ax):
     """Return how those parts of Axes look that ``_empty`` leaves as they are."""
     axes = [(axis.get_visible(), axis.get_label_position()) for axis in (ax.xaxis, ax.yaxis)]
     spines = [str((s.get_position(), s.get_edgecolor(), s.get_linewidth(), s.zorder)) for s in ax.spines.values()]
-    ground = ax.get_facecolor(), ax.patch.get_visible(), ax.get_frame_on(), ax.get_axisbelow()
+    ground = ax.patch.get_visible(), ax.get_frame_on(), ax.get_axisbelow()
     return axes, spines, ground, ax.margins(), ax.get_zorder(), ax.get_visible()
 
 
 def _empty(ax):
     """Take everything off Axes and undo what a drawing usually sets; ticks are made anew only if they were styled."""
-    axes, words, _ = ax.born
+    axes, words, colour, _ = ax.born
     for axis, axis.labelpad, params, styles in axes:
         if (axis.get_tick_params(), tick_styles(axis)) != (params, styles):
             axis.set_tick_params(reset=True, **params)
@@ -103,6 +103,7 @@ def _empty(ax):
         ax.get_legend().remove()
     ax.set(xlabel="", ylabel="", xscale="linear", yscale="linear", aspect="auto")
     ax.set_prop_cycle(None)
+    ax.set_facecolor(colour)
     ax.set_axis_on()
     ax.spines[:].set_visible(True)
     ax.relim()
