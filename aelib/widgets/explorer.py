@@ -43,7 +43,8 @@ class Explorer(ipywidgets.VBox):
     ``compute`` may be a generator that yields results on the way, the first one soon. When a control moves, the run
     under way is closed and the next begins, in turns from yield to yield between which Jupyter answers; its results are
     shown as they come, ten a second at most, and the last. One run is under way at a time, in all explorers: running
-    the cell again, or interrupting the kernel, ends it. In the cell itself and in scripts it runs to its end at once.
+    the cell again, or interrupting the kernel, ends it. In the cell itself and in scripts it runs to its end at once. A
+    yield of None only lets Jupyter answer.
 
     Args:
         compute: function of the controls' values, by name; returns, or yields, anything that ``draw`` takes.
@@ -150,6 +151,8 @@ class Explorer(ipywidgets.VBox):
             self._tell(error)
 
     def _show_on_the_way(self, result):
+        if result is None:
+            return
         start, self.result = time.perf_counter(), result
         if start >= self._due:
             self._set("jpeg", self._picture.jpeg(result))
@@ -209,7 +212,7 @@ class Explorer(ipywidgets.VBox):
 
 
 def _last(results):
-    last = deque(results, maxlen=1)
+    last = deque((result for result in results if result is not None), maxlen=1)
     if not last:
         raise ValueError(_NOTHING)
     return last[0]
