@@ -1,4 +1,4 @@
-"""What lab 7 shows: functions (figure, result) that draw on an empty Figure, and the leap in numbers."""
+"""What labs 4 and 7 show: functions (figure, result) that draw on an empty Figure, and the leap in numbers."""
 
 from typing import NamedTuple
 
@@ -171,3 +171,33 @@ def races(figure, result):
         ax.plot(rows[k], rows[3], label=name, linewidth=2.5 if name == "K-FAC" else 1.2, **style)
     ax.set(xscale="linear" if k else "log", ylim=(7, 27), xlabel=column, ylabel="loss")
     ax.legend(fontsize="small")
+
+
+def cell(figure, result):
+    """Draw one cell of a grid: its curve among those of its row and its column, and the table of losses.
+
+    Args:
+        figure: an empty Figure.
+        result: dict: ``curves``, (batch, step) -> dict of arrays ``epoch``, ``update`` and ``loss``; ``cell``, one of
+            their keys; ``budget``, (``"epoch"`` or ``"update"``, how many); ``table``, the losses after it, (batches,
+            steps) in ascending order; ``part``, two cells, opposite corners of a part to be framed.
+    """
+    curves, table, (axis, amount) = result["curves"], result["table"], result["budget"]
+    batches, steps = (sorted(set(values)) for values in zip(*curves, strict=True))
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])
+    batch, step = result["cell"]
+    for (b, s), curve in curves.items():
+        if b == batch or s == step:
+            left.plot(curve[axis], curve["loss"], color="0.75", linewidth=0.8)
+    here = curves[batch, step]
+    plots.curves(left, {"this cell": (here[axis], here["loss"])}, axis, "test half-SSE")
+    left.axvline(amount, color="0.5", linestyle="--", linewidth=0.8)
+    left.set(xscale="log", ylim=(14, 100))
+    plots.log_ticks(left, [15, 20, 30, 50, 90])
+    i, j = batches.index(batch), steps.index(step)
+    left.set_title(f"step {step:g}, batch {batch:,}: {table[i, j]:.2f}")
+    most = np.nanmin(table) + 5
+    plots.grid(right, table, batches, steps, "batch", "step", f"{amount:,} {axis}s", most=most, digits=2)
+    rows, columns = zip(*((batches.index(b), steps.index(s)) for b, s in result["part"]), strict=True)
+    plots.frame(right, rows, columns, "black", "--")
+    plots.frame(right, (i, i), (j, j), "white")

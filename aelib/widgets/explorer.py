@@ -129,11 +129,11 @@ class Explorer(ipywidgets.VBox):
             self._keep()
 
     def _words(self):
-        """Return the controls' values in words, by name."""
+        """Return the controls' values in words, by their descriptions."""
         words = {}
-        for name, control in self.controls.items():
+        for control in self.controls.values():
             value = getattr(control, "label", control.value)
-            words[name] = f"{value:.3g}" if isinstance(value, float) else str(value)
+            words[control.description] = f"{value:.3g}" if isinstance(value, float) else str(value)
         return words
 
     def _keep(self):
