@@ -79,6 +79,12 @@ def grid():
     return [Run(reported("784-200-2", "Adam", **plain | change)) for change in own]
 
 
+def grid_small():
+    """Lab 4's small grid: 784-200-2 as lab 3 repaired it, Adam, 5 epochs on 5,000 images; three seeds."""
+    cells = itertools.product(range(3), (20, 50, 100, 500), (0.1, 0.03, 0.01, 0.003, 0.001, 0.0001))
+    return [Run(Settings(decay=0.99, epochs=5, step=step, batch=batch, seed=seed)) for seed, batch, step in cells]
+
+
 EMBEDDED = {"784-200-2": 2e-3, "784-400-200-2": 2e-3, "784-1000-500-250-2": 1e-3}  # net -> Adam's first step
 
 
@@ -188,8 +194,8 @@ CHOSEN = {  # those with the least loss in ``arena-tuning``
 EXPERIMENTS = {
     function.__name__.replace("_", "-"): function
     for function in (
-        *(tuning, architectures_report, architectures_repaired, grid_report, grid, causes, embedding),
-        *(embedding_net, curvature, leap, edge, saddle, arena_tuning, arena, maps),
+        *(tuning, architectures_report, architectures_repaired, grid_report, grid, grid_small, causes),
+        *(embedding, embedding_net, curvature, leap, edge, saddle, arena_tuning, arena, maps),
     )
 }
 
