@@ -85,10 +85,8 @@ class Sigmoid(Activation):
 
     def g(self, u, out=None):
         """Return (1 + tanh(u / 2)) / 2."""
-        z = np.multiply(u, 0.5, out=out)
-        z = np.tanh(z, out=out)
-        z = np.add(z, 1, out=out)
-        return np.multiply(z, 0.5, out=out)
+        z = np.tanh(np.multiply(u, 0.5, out=out), out=out)
+        return np.multiply(np.add(z, 1, out=out), 0.5, out=out)
 
     def dg(self, u, z=None, out=None):
         """Return z (1 - z)."""

@@ -175,11 +175,11 @@ class Autoencoder(Network):
 
     def hvp(self, X, p):
         """Return H p on images X, (n_params,). For several directions, ``linearize`` once instead."""
-        return self.linearize(X).hvp(p)
+        return Linearization(self, self.check_images(X, convert=True)).hvp(p)
 
     def gnvp(self, X, p):
         """Return G p on images X, (n_params,). For several directions, ``linearize`` once instead."""
-        return self.linearize(X).gnvp(p)
+        return Linearization(self, self.check_images(X, convert=True)).gnvp(p)
 
     # -- files -------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from functools import cached_property
 
+import numpy as np
+
 from aelib import passes
 from aelib.arrays import array, numbers
 
@@ -18,18 +20,20 @@ class Linearization:
     """
 
     def __init__(self, model, X):
-        self._model, self._layers, self._n = model, model.layers, len(X)
-        self._weight_decay = model.weight_decay
-        self.primal = passes.forward(self._layers, X)
+        self._model, self._layers, self._n, self._weight_decay = model, model.layers, len(X), model.weight_decay
+        memory = [passes.pair(self._layers, self._n, X.dtype) for _ in range(4)]
+        (u, R_u), (z, R_z), (R_grad_u, grad_u), (R_grad_z, grad_z) = memory  # all that the passes need
+        self._tangent, self._adjoint = passes.Tangent(R_u, R_z), passes.Adjoint(grad_u, grad_z, None)
+        self._product = passes.Adjoint(R_grad_u, R_grad_z, None)
+        self.primal = passes.forward(self._layers, X, out=passes.Primal(u, z))
         self.output = self.primal.z[-1].view()
         self.output.flags.writeable = False
-        self._tangent = self._product = None  # buffers, made by the first product
 
     @cached_property
     def adjoint(self):
         """The cache of ``passes.backward``, without the parameters; made when ``grad`` or ``hvp`` first needs it."""
         residual = (self.output - self.primal.z[0]) / self._n
-        return passes.backward(self._layers, self.primal, residual, parameters=False)
+        return passes.backward(self._layers, self.primal, residual, out=self._adjoint, parameters=False)
 
     @cached_property
     def loss(self):
@@ -40,13 +44,19 @@ class Linearization:
     def grad(self):
         """Gradient of F, (n_params,)."""
         grad = passes.parameter_gradient(self._layers, self.primal.z, self.adjoint.grad_u)
-        grad += self._weight_decay * self._model.theta
-        grad.flags.writeable = False
+        self._decayed(grad, self._model.theta).flags.writeable = False
         return grad
 
     def _rp_forward(self, p):
-        self._tangent = passes.rp_forward(self._layers, p, self.primal, out=self._tangent)
-        return self._tangent
+        return passes.rp_forward(self._layers, p, self.primal, out=self._tangent)
+
+    def _out(self):  # each product is returned in a vector of its own
+        return self._product._replace(grad=np.empty_like(self._model.theta))
+
+    def _decayed(self, product, p):
+        if self._weight_decay:
+            product += self._weight_decay * p
+        return product
 
     def _direction(self, p):
         theta = self._model.theta
@@ -60,13 +70,9 @@ class Linearization:
         return self._rp_forward(self._direction(p)).R_z[-1].copy()
 
     def vjp(self, V):
-        """Return J^T V = sum_i J_i^T V_i, (n_params,), for V (n, D). Cost: about 2/3 of a gradient.
-
-        Weight decay has no part in J.
-        """
+        """Return J^T V = sum_i J_i^T V_i, (n_params,), for V (n, D), no weight decay. Cost: about 2/3 of a gradient."""
         V = numbers("V", V, self.output, "one row per image, ")
-        self._product = passes.backward(self._layers, self.primal, V, out=self._product)
-        return self._product.grad.copy()
+        return passes.backward(self._layers, self.primal, V, out=self._out()).grad
 
     def gnvp(self, p):
         """Return G p = J^T J p / n + weight_decay p, (n_params,).
@@ -75,9 +81,7 @@ class Linearization:
         Cost: 4/3 of a gradient, or less: layer 1 needs fewer products (1.2 on the report's networks).
         """
         p = self._direction(p)
-        Gp = self.vjp(self._rp_forward(p).R_z[-1] / self._n)
-        Gp += self._weight_decay * p
-        return Gp
+        return self._decayed(self.vjp(self._rp_forward(p).R_z[-1] / self._n), p)
 
     def hvp(self, p):
         """Return H p = R_p{grad F} + weight_decay p, (n_params,), exactly (Pearlmutter, 1994).
@@ -86,7 +90,5 @@ class Linearization:
         """
         p = self._direction(p)
         tangent = self._rp_forward(p)
-        self._product = passes.rp_backward(
-            self._layers, p, self.primal, self.adjoint, tangent, tangent.R_z[-1] / self._n, out=self._product
-        )
-        return self._product.grad + self._weight_decay * p
+        caches, R_grad_zL = (self.primal, self.adjoint, tangent), tangent.R_z[-1] / self._n
+        return self._decayed(passes.rp_backward(self._layers, p, *caches, R_grad_zL, out=self._out()).grad, p)

@@ -15,7 +15,7 @@ import numpy as np
 from aelib.files import load_npz, save_npz
 from aelib.schedules import constant, cosine, number, step_decay  # noqa: F401 - schedules are offered here too
 
-_BLOCK = 262144  # entries updated at a time: blocks of theta, grad, moments and scratch stay in the last cache
+_BLOCK = 2**17  # bytes updated at a time: blocks of theta, grad, moments and scratch stay in a core's own cache
 _CHECKS = {  # made whenever one of these is assigned
     "learning_rate": lambda name, value: value if callable(value) else number(name, value),
     "epsilon": number,
@@ -28,6 +28,8 @@ class Optimizer:
 
     All settings may be assigned between two updates, and are checked then. A decay that is changed (beta1, beta2 or
     decay) leaves the running average as it is: the stored moment, which lacks the factor (1 - decay), is rescaled.
+
+    A method has ``coefficients()``, and ``update(theta, grad, *moments, scratch, *coefficients)`` of one block.
 
     An optimizer serves one model: call ``reset`` before it steps another, of as many parameters too.
 
@@ -92,7 +94,7 @@ class Optimizer:
             raise ValueError(f"theta is {what[0]}, grad {what[1]}: expected two flat vectors alike, of floating point")
         coefficients = [np.array(c, theta.dtype) for c in self.coefficients()]  # NumPy is quickest with these
         if self._scratch is None:
-            self._scratch = np.empty(min(theta.size, _BLOCK), theta.dtype)
+            self._scratch = np.empty(_BLOCK // theta.itemsize, theta.dtype)
             if not self.moments:
                 self.moments = {name: np.zeros_like(theta) for name in self.moment_names}
         for name, moment in self.moments.items():
@@ -102,22 +104,14 @@ class Optimizer:
                     f"{theta.size}: call reset() before using this optimizer for another model"
                 )
         flush = self.updates % self.flush_every == self.flush_every - 1
-        for i in range(0, theta.size, _BLOCK):
-            block = slice(i, i + _BLOCK)
+        for i in range(0, theta.size, self._scratch.size):
+            block = slice(i, i + self._scratch.size)
             moments = [moment[block] for moment in self.moments.values()]
-            scratch = self._scratch[: theta[block].size]
+            scratch = self._scratch[: theta.size - i]
             self.update(theta[block], grad[block], *moments, scratch, *coefficients)
             for moment in moments if flush else ():  # before they go subnormal: 100 updates shrink them by 4e-5
                 moment[np.abs(moment) < (1e-30 if moment.dtype.itemsize == 4 else 1e-290)] = 0
         self.updates += 1
-
-    def coefficients(self):
-        """Return the scalars of the next update, computed once for all blocks."""
-        raise NotImplementedError
-
-    def update(self, theta, grad, *args):
-        """Update one block: theta, grad, the moments, scratch (same size), then the coefficients."""
-        raise NotImplementedError
 
     def settings(self):
         """Return the settings beside the learning rate, by name."""
@@ -249,7 +243,7 @@ class RMSprop(Optimizer):
     def update(self, theta, grad, s, t, decay, rate, epsilon):
         """Update one block."""
         s *= decay
-        s += np.multiply(grad, grad, out=t)
+        s += np.square(grad, out=t)
         np.sqrt(s, out=t)
         t += epsilon
         np.divide(grad, t, out=t)
@@ -289,7 +283,7 @@ class Adam(Optimizer):
         m *= beta1
         m += grad
         v *= beta2
-        v += np.multiply(grad, grad, out=t)
+        v += np.square(grad, out=t)
         if self.epsilon_inside:
             np.sqrt(np.add(v, epsilon, out=t), out=t)
         else:

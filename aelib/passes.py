@@ -40,8 +40,19 @@ class Tangent(NamedTuple):
     R_z: list
 
 
-def _buffers(layers, n, dtype):
-    return [None] + [np.empty((n, layer.n_out), dtype) for layer in layers]
+def pair(layers, n, dtype):
+    """Return memory for two quantities, index 0 None: in each layer the halves of one array (2 n, n_l)."""
+    whole = [np.empty((2 * n, layer.n_out), dtype) for layer in layers]
+    return [None, *(both[:n] for both in whole)], [None, *(both[n:] for both in whole)]
+
+
+def _over(upper, lower):
+    """Return two quantities of a layer as one array (2 n, n_l): that of their ``pair``, else a copy."""
+    whole, (a, b) = upper.base, (half.__array_interface__ for half in (upper, lower))
+    if whole is lower.base and upper.shape == lower.shape and np.shape(whole) == (2 * len(upper), *upper.shape[1:]):
+        if b["data"][0] - a["data"][0] == upper.nbytes and a["strides"] is b["strides"] is None:
+            return whole
+    return np.concatenate([upper, lower])
 
 
 def forward(layers, X, out=None):
@@ -56,7 +67,7 @@ def forward(layers, X, out=None):
         Primal. Cost: 1 product.
     """
     if out is None:
-        out = Primal(*(_buffers(layers, len(X), X.dtype) for _ in range(2)))
+        out = Primal(*pair(layers, len(X), X.dtype))
     u, z = out
     z[0] = X
     for l, layer in enumerate(layers, start=1):
@@ -80,12 +91,10 @@ def backward(layers, primal, grad_zL, out=None, parameters=True):
         parameters: False leaves out the parameters, and with them one product; ``grad`` is then None.
 
     Returns:
-        Adjoint; ``grad`` has the layout of theta and is a sum over the n images. Cost: 2 products, less layer 1's
-        second.
+        Adjoint; ``grad``, laid out as theta, is a sum over the n images. Cost: 2 products, less layer 1's second.
     """
-    n, dtype = grad_zL.shape[0], grad_zL.dtype
     if out is None:
-        out = Adjoint(_buffers(layers, n, dtype), _buffers(layers, n, dtype), None)
+        out = Adjoint(*pair(layers, len(grad_zL), grad_zL.dtype), None)
     u, z = primal
     grad_u, grad_z, grad = out
     grad_z[-1] = grad_zL
@@ -134,7 +143,7 @@ def rp_forward(layers, p, primal, out=None):
     """
     u, z = primal
     if out is None:
-        out = Tangent(*(_buffers(layers, len(z[0]), z[0].dtype) for _ in range(2)))
+        out = Tangent(*pair(layers, len(z[0]), z[0].dtype))
     R_u, R_z = out
     for l, layer in enumerate(layers, start=1):
         P, q = layer.split(p)
@@ -166,15 +175,11 @@ def rp_backward(layers, p, primal, adjoint, tangent, R_grad_zL, out=None):
         out: an earlier ``Adjoint`` for n images, to be overwritten.
 
     Returns:
-        Adjoint holding R_p{grad_u}, R_p{grad_z} and R_p{grad}; the last is H p. Cost: 4 products, less
-        layer 1's three.
+        Adjoint of R_p{grad_u}, R_p{grad_z}, R_p{grad}; the last is H p. Cost: 4 products, less layer 1's three.
     """
-    u, z = primal
-    grad_u, grad_z, _ = adjoint
-    R_u, R_z = tangent
+    (u, z), (grad_u, grad_z, _), (R_u, R_z) = primal, adjoint, tangent
     if out is None:
-        n, dtype = R_grad_zL.shape[0], R_grad_zL.dtype
-        out = Adjoint(_buffers(layers, n, dtype), _buffers(layers, n, dtype), np.zeros(p.size, dtype))
+        out = Adjoint(*pair(layers, len(R_grad_zL), R_grad_zL.dtype), np.zeros(p.size, R_grad_zL.dtype))
     R_grad_u, R_grad_z, R_grad = out
     ones = np.ones(len(R_grad_zL), R_grad_zL.dtype)
     R_grad_z[-1] = R_grad_zL
@@ -187,12 +192,13 @@ def rp_backward(layers, p, primal, adjoint, tangent, R_grad_zL, out=None):
             d2g *= R_u[l]
             R_grad_u[l] += d2g
         R_grad_W, R_grad_b = layer.split(R_grad)
-        np.matmul(R_grad_u[l].T, z[l - 1], out=R_grad_W)
         if R_grad_b is not None:
             np.matmul(ones, R_grad_u[l], out=R_grad_b)
-        if l > 1:
-            R_grad_W += grad_u[l].T @ R_z[l - 1]
+        if l == 1:
+            np.matmul(R_grad_u[l].T, z[l - 1], out=R_grad_W)
+        else:  # the two products are one: of R_grad_u over grad_u, and z over R_z
+            np.matmul(_over(R_grad_u[l], grad_u[l]).T, _over(z[l - 1], R_z[l - 1]), out=R_grad_W)
             P, _ = layer.split(p)
             np.matmul(R_grad_u[l], layer.W, out=R_grad_z[l - 1])
-            R_grad_z[l - 1] += grad_u[l] @ P
+            R_grad_z[l - 1] += np.matmul(grad_u[l], P, out=R_grad_u[l - 1])
     return out
