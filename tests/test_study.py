@@ -243,13 +243,27 @@ def test_awake_is_the_first_moment_one_below_the_plateau():
     ways = [[26, 26, 26, 26], [26, 24.9, 26, 20], [30, 26, 24, 23], [25.5, 25.1, 25.05, 24.9]]
     run = SimpleNamespace(ends=np.array([26.0, -1, 7, 7]), escapes=np.array([[0, 10, 20, 30], *ways]))
     assert panels.awake(run).tolist() == [np.inf, 10, 20, 30]
+    run.escapes[1, 3] = 24
+    assert panels.sooner([run, run]).tolist() == [[20, 0], [10, 0], [0, 0]]
+
+
+def test_what_is_said_of_the_edge_and_of_a_race_is_what_was_measured():
+    own, x = small("SGD", step=0.5, momentum=0.0).settings, np.array([0, 500, 1000, 1500])  # bound 4
+    ways = [np.outer(top, [5, -1, 1]) for top in ((1, 5, 6, 4), (3, 3, 3, 2))]
+    said = panels.on_edge([SimpleNamespace(settings=own, update=x, sharpness=way) for way in ways])
+    assert said == "0.50, above 1 from 500, never, after 1,000 0.50 to 1.50, mean 0.94; loss 15.0 +- 7.1"
+    first, other = (SimpleNamespace(run=Race(m, (), budget=9)) for m in ("Adam", "K-FAC"))
+    first.gradients, first.loss, first.seconds = np.array([0, 4, 8]), np.array([20, 10, 9]), np.array([0, 1, 2.5])
+    other.gradients, other.loss, other.seconds = np.array([0, 4, 8]), np.array([20, 18, 2]), np.array([0, 1, 3.1])
+    assert panels.overtaken(first, other) == "ahead of K-FAC up to gradient 6; its 9.00 takes 2.5 s, K-FAC 3.1 s"
+    assert panels.overtaken(other, first) == "ahead of Adam up to gradient 8; its 2.00 takes 3.1 s, Adam never"
 
 
 @pytest.mark.parametrize("name", ["leaps", "races", "segment", "climb", "edges", "escapes", "walk", "density"])
 def test_panels_draw(name):
     t = np.arange(16.0)
     run = SimpleNamespace(update=t, segments=np.ones((16, 10)))
-    line, sharp = ([(0, 3, 20), (10, 4, 19)], 9, ", ended"), np.ones((16, 3))
+    line, sharp = ([(0, 3, 20), (10, 4, 19)], 9), np.ones((16, 3))
     results = dict(
         leaps=run,
         races=({"K-FAC": [t + 1, t, t, t]}, "gradients"),

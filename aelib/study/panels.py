@@ -52,6 +52,21 @@ def leap(segments):
     return Leap(k + 1, before, after, start, end, largest[k], calm, rise[:_CALM].max())
 
 
+def sooner(runs):
+    """Return how many updates sooner the other ``WAYS`` are awake than the first, mean and standard error, (3, 2)."""
+    first, *others = np.transpose([awake(r) for r in runs])
+    gains = first - others
+    return np.transpose([gains.mean(axis=1), gains.std(axis=1, ddof=1) / np.sqrt(len(runs))])
+
+
+def overtaken(race, by):
+    """Return in words how far a race is ahead of another one, and when either reaches its final loss."""
+    x, reached = np.arange(race.run.budget), by.seconds[by.loss <= race.loss[-1]]
+    ahead = np.interp(x, race.gradients, race.loss) < np.interp(x, by.gradients, by.loss)
+    words = f"ahead of {by.run.method} up to gradient {x[ahead].max(initial=0)}; its {race.loss[-1]:.2f} takes"
+    return f"{words} {race.seconds[-1]:.1f} s, {by.run.method} {f'{reached[0]:.1f} s' if reached.size else 'never'}"
+
+
 def density(figure, lines):
     """Draw densities of eigenvalues, name -> (x, y), on a logarithmic axis."""
     ax = figure.subplots()
@@ -59,40 +74,24 @@ def density(figure, lines):
     ax.set(ylim=(1e-8, 10))
 
 
-def paths(figure, result):
-    """Draw the largest eigenvalue and the loss of several traces, one of them in colour, and a bound.
-
-    Args:
-        figure: an empty Figure.
-        result: traces by place, the place to be shown, the bound.
-    """
-    traces, chosen, bound = result
-    ax, right = figure.subplots(1, 2)
-    for place, t in sorted(traces.items(), key=lambda item: item[0] == chosen):
-        color = plots.LINES[1] if place == chosen else "0.8"
-        ax.plot(t.update, t.sharpness, color=color)
-        right.plot(t.update, t.loss, color=color)
-    ax.axhline(bound, color="black", linestyle="--")
-    ax.set(xlabel="update", ylabel="largest eigenvalue of H", yscale="log", ylim=(2, 250), title=f"bound {bound:.0f}")
-    right.set(xlabel="update", ylabel="loss")
-
-
 def climb(figure, result, ghosts):
     """Draw the largest eigenvalue of H and the loss while gradient descent lasts, over earlier runs.
 
     Args:
         figure: an empty Figure.
-        result: rows (update, largest eigenvalue, loss); the bound, a dashed line; and a note.
+        result: rows (update, largest eigenvalue, loss), and the bound, a dashed line.
         ghosts: earlier results, by name.
     """
     ax, right = figure.subplots(1, 2)
-    for k, (name, (rows, line, note)) in enumerate({"now": result, **ghosts}.items()):
+    for k, (name, (rows, line)) in enumerate({"now": result, **ghosts}.items()):
         update, largest, loss = np.transpose(rows)
         form = dict(color=plots.LINES[k % len(plots.LINES)], linewidth=1 if k else 2)
         ax.plot(update, largest, **form)
         ax.axhline(line, linestyle="--", **form | dict(linewidth=1))
-        right.plot(update, loss, label=name + note, **form)
-    ax.set(xlabel="update", xlim=(0, 600), yscale="log", ylim=(2, 500), ylabel="largest eigenvalue of H, and bound")
+        right.plot(update, loss, label=name, **form)
+    rows, line = result
+    ax.set(xlabel="update", xlim=(0, 600), yscale="log", ylim=(2, 500), ylabel="largest eigenvalue of H")
+    ax.set_title(f"{rows[-1][1]:.0f}, bound {line:.0f} (dashed)", fontsize="medium")
     right.set(xlabel="update", xlim=(0, 600), ylim=(10, 27), ylabel="loss")
     right.legend(fontsize="small", loc="lower left")
 
@@ -103,12 +102,26 @@ def edges(figure, results):
     ratios, losses = {}, {}
     for (step, momentum), runs in groups(results, "step", "momentum").items():
         name, x = f"step {step:g}, momentum {momentum:g}", runs[0].update
-        ratios[name] = x, *_band([r.sharpness[:, 2] / bound(r.settings) for r in runs])
+        ratios[name] = x, *_band(_ratios(runs))
         losses[name] = x, *_band([r.sharpness[:, 0] for r in runs])
     plots.bands(ax, ratios, "update", "largest eigenvalue / bound")
     ax.axhline(1, color="black", linestyle="--", linewidth=0.8)
     plots.bands(right, losses, "update", "loss")
     ax.get_legend().remove()
+
+
+def _ratios(runs):
+    return [r.sharpness[:, 2] / bound(r.settings) for r in runs]
+
+
+def on_edge(runs, late=1000):
+    """Return in words where runs of "edge" that differ in the seed alone stand to their bound, and how they end."""
+    x, ratio, loss = runs[0].update, np.array(_ratios(runs)), np.array([r.sharpness[-1, 0] for r in runs])
+    first, end = [x[row.argmax()] if row.any() else "never" for row in ratio > 1], ratio[:, x >= late]
+    return (
+        f"{ratio[:, 0].mean():.2f}, above 1 from {', '.join(map(str, first))}, after {late:,} {end.min():.2f} to "
+        f"{end.max():.2f}, mean {end.mean():.2f}; loss {loss.mean():.1f} +- {loss.std(ddof=1):.1f}"
+    )
 
 
 def escapes(figure, results):

@@ -83,7 +83,7 @@ def sharpness(X):
     return measure
 
 
-WAYS = ("on", "along v", "along the gradient", "along a random direction")  # from a plateau
+WAYS = ("from the plateau", "after a walk along v", "along the gradient", "along a random direction")
 
 
 def saddle(model, X, settings):
