@@ -1,11 +1,14 @@
-"""An Explorer whose answer grows, in real JupyterLab: dragged while its run is under way, interrupted, run again.
+"""An Explorer whose answer grows, in real JupyterLab: dragged during its run, interrupted, run again, closed.
 
 Nothing is asserted about speed.
 """
 
+import json
 import re
+import urllib.request
 
 import nbformat
+import psutil
 import pytest
 
 from .conftest import ARTIFACTS, run_all
@@ -13,6 +16,7 @@ from .conftest import ARTIFACTS, run_all
 CELLS = [
     """\
 import asyncio
+import os
 import ipywidgets
 from aelib import load_mnist, plots, train
 from aelib.settings import Settings
@@ -50,6 +54,7 @@ def words(_=None):
     left = [task for task in asyncio.all_tasks() if "Turns" in repr(task)]
     open_, error = len(begun) - len(closed), type(explorer.error).__name__
     steps = f"step {explorer.result[0]:.4g} of {explorer.values['step']:.4g}"
+    steps += f", process {os.getpid()}"
     said.value = f"open {open_}, running {explorer.running}, tasks {len(left)}, {steps}, error {error};"
 
 said, ask = ipywidgets.HTML(), ipywidgets.Button(description="Ask")
@@ -93,6 +98,13 @@ def drag(page, explorer, image, presses):
             pytest.fail("the slider moved, but the picture did not change within 30 s")
 
 
+def run_again(page, k, code):
+    page.locator(".jp-Notebook .jp-CodeCell").nth(k).locator(".cm-content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(code)
+    page.keyboard.press("Shift+Enter")
+
+
 def test_dragged_interrupted_and_run_again(page, explorer):
     image = explorer.locator("img").first
     drag(page, explorer, image, 20)
@@ -112,13 +124,22 @@ def test_dragged_interrupted_and_run_again(page, explorer):
     drag(page, explorer, image, 1)  # the kernel lives, and the slider works
     ask(page, "running True", "open 1", "tasks 1", "error NoneType")
 
-    cells = page.locator(".jp-Notebook .jp-CodeCell")
-    cells.nth(2).locator(".cm-content").click()
-    page.keyboard.press("Control+a")
-    page.keyboard.insert_text(CELLS[2].replace("2000", "1"))
-    page.keyboard.press("Shift+Enter")  # short runs from now on
-    cells.nth(1).locator(".cm-content").click()
-    page.keyboard.press("Shift+Enter")
+    run_again(page, 2, CELLS[2].replace("2000", "1"))  # short runs from now on
+    run_again(page, 1, CELLS[1])
     ask(page, "running False", "open 0", "tasks 0", "error NoneType")
     assert page.locator(".jp-Notebook [data-mime-type='application/vnd.jupyter.error']").count() == 0
     assert page.locator(".jp-Notebook [data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+
+
+def test_closed_while_a_run_is_under_way(page, server, explorer):
+    """Closed with its kernel. Closed alone, JupyterLab leaves the kernel, where a run goes on to its end."""
+    run_again(page, 2, CELLS[2])
+    drag(page, explorer, explorer.locator("img").first, 1)
+    process = int(re.search(r"process (\d+)", ask(page, "running True"))[1])
+    assert psutil.pid_exists(process)
+    page.click("text=File >> nth=0")
+    page.click("text=Close and Shut Down Notebook")
+    page.click(".jp-Dialog button.jp-mod-accept", timeout=10_000)
+    psutil.wait_procs([psutil.Process(process)] if psutil.pid_exists(process) else [], timeout=30)
+    assert not psutil.pid_exists(process)
+    assert json.load(urllib.request.urlopen(f"{server}/api/kernels")) == []
