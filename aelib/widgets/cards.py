@@ -116,10 +116,10 @@ class Card(Explorer):
             raise ValueError(f"the verdict is {verdict.word!r}: expected one of {', '.join(words)}")
         self.claim, self.verdict, self.panels, self.path = claim, verdict, panels, path
         self._width = round(11.5 * size[0])  # characters a line
-        self._closed = Picture(self._draw, size).png(None)
-        Picture(self._draw, size).png(verdict.word)
-        menu = _menu(words, predict(claim.number, "", path))
-        super().__init__(self._choose, self._draw, size, choice=menu)
+        known = self.prediction
+        super().__init__(self._choose, self._draw, size, choice=_menu(words, known))
+        other = Picture(self._draw, size).png(None if known else verdict.word)
+        self._closed = other if known else self.image.value
 
     @property
     def prediction(self):
