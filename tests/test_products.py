@@ -56,6 +56,34 @@ def test_products_are_linear_and_do_not_disturb_each_other(rng, mnist):
     np.testing.assert_array_equal(at.hvp(p), Hp)
 
 
+def test_hvp_is_the_same_wherever_the_operands_of_its_double_product_stand(rng):
+    """They are taken as one array without a copy only where they are the halves of one, in this order."""
+    model = trained(rng.random((6, 5)), sizes=[5, 3, 2, 3, 5], hidden="tanh")
+    layers, X, p = model.layers, rng.random((6, 5)), rng.standard_normal(model.theta.size)
+    Hp = model.hvp(X, p)
+
+    def apart(pair):
+        return [None, *(half.copy() for half in pair[0][1:])], [None, *(half.copy() for half in pair[1][1:])]
+
+    def turned(pair):
+        return pair[1], pair[0]
+
+    def mirrored(pair):
+        return [None, *(half[:, ::-1] for half in pair[0][1:])], [None, *(half[:, ::-1] for half in pair[1][1:])]
+
+    for arrange in (lambda pair: pair, apart, turned, mirrored):
+        z, R_z = arrange(passes.pair(layers, 6, X.dtype))
+        R_grad_u, grad_u = arrange(passes.pair(layers, 6, X.dtype))
+        (u, R_u), (grad_z, R_grad_z) = (passes.pair(layers, 6, X.dtype) for _ in range(2))
+        primal = passes.forward(layers, X, out=passes.Primal(u, z))
+        adjoint = passes.backward(layers, primal, (z[-1] - X) / 6, out=passes.Adjoint(grad_u, grad_z, None))
+        tangent = passes.rp_forward(layers, p, primal, out=passes.Tangent(R_u, R_z))
+        out = passes.Adjoint(R_grad_u, R_grad_z, np.empty_like(p))
+        R_grad = passes.rp_backward(layers, p, primal, adjoint, tangent, R_z[-1] / 6, out=out).grad
+        assert relative(R_grad, Hp) < 1e-14
+        assert (passes._over(z[1], R_z[1]) is z[1].base) == (arrange not in (apart, turned, mirrored))
+
+
 def test_hessian_is_gauss_newton_where_the_residual_is_zero_or_the_network_linear(rng):
     model = Autoencoder([4, 3, 4], code="identity", output="identity", seed=1)
     model.layers[0].W[...], model.layers[1].W[...] = np.eye(3, 4), np.eye(4, 3)
