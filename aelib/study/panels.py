@@ -181,7 +181,8 @@ def races(figure, result):
     for i, (name, rows) in enumerate(runs.items()):
         again, color = divmod(i, len(plots.LINES))  # the same colours again, in other styles
         style = dict(color=plots.LINES[color], linestyle=plots.STYLES[(color + 4 * again) % len(plots.STYLES)])
-        ax.plot(rows[k], rows[3], label=name, linewidth=2.5 if name == "K-FAC" else 1.2, **style)
+        x = rows[k] if k else np.where(rows[k] > 0, rows[k], np.nan)  # a logarithmic axis has no 0
+        ax.plot(x, rows[3], label=name, linewidth=2.5 if name == "K-FAC" else 1.2, **style)
     ax.set(xscale="linear" if k else "log", ylim=(7, 27), xlabel=column, ylabel="loss")
     ax.legend(fontsize="small")
 
