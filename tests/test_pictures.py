@@ -96,6 +96,16 @@ def changed(figure, change):
         CHANGES[change](ax)
 
 
+def categories(figure, y):
+    figure.subplots().barh([f"{value:.1f}" for value in y[:3]], y[:3])
+
+
+def legend_of_the_figure(figure, y):
+    ax = figure.subplots()
+    ax.plot(y, label=f"{y[1]:.2f}")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center")
+
+
 def overlapping(figure, y):
     below, above = figure.subplots(1, 2)
     below.add_patch(Rectangle((0.5, 0), 1 + y[1], 1, transform=below.transAxes, clip_on=False, color="0.8"))
@@ -123,7 +133,10 @@ def assert_same(draw, results, size):
             raise AssertionError(f"picture {k}: {np.count_nonzero(first - second)} values differ")
 
 
-@pytest.mark.parametrize("draw", [curve, log_or_not, kinds, as_many_as_wanted, mosaic, colour_bar, overlapping])
+@pytest.mark.parametrize(
+    "draw",
+    [curve, log_or_not, kinds, as_many_as_wanted, mosaic, colour_bar, overlapping, legend_of_the_figure, categories],
+)
 def test_axes_and_pixels_used_again_show_the_same_as_new_ones(draw):
     """Each picture is drawn three times in a row: once it is noted, once kept, once used again."""
     angles = np.linspace(0, 9, 50)
@@ -136,12 +149,12 @@ def test_one_change_shows_and_is_undone(change):
 
 
 def test_axes_are_lent_where_they_stand_alone():
-    for draw in (curve, colour_bar):
+    for draw in (curve, legend_of_the_figure, colour_bar):
         picture, y = Picture(draw, (6, 4)), np.linspace(0, 1, 50)
         picture.png(y)
         axes = picture.figure.axes
         picture.jpeg(y)
-        assert (picture.figure.axes == axes) == (draw is curve)
+        assert (picture.figure.axes == axes) == (draw is not colour_bar)
 
 
 def test_what_did_not_change_is_not_drawn_again(monkeypatch):

@@ -38,8 +38,10 @@ class _Sheet(Figure):
         self.lent = self._made = None
 
     def lend(self):
-        """Offer the axes to the next ``subplots``, if they are all that stands here; return whether they are."""
+        """Offer the axes to the next ``subplots``, if only legends stand beside them; return whether."""
         axes = [] if self._made is None else _each(self._made[1])
+        for legend in list(self.legends):
+            legend.remove()
         alone = self.get_children()[1:] == axes and not any(ax.child_axes for ax in axes)  # the first is the ground
         as_born = all(_rest(ax) == ax.born[-1] for ax in axes)
         self.lent = self._made if axes and alone and as_born else None
@@ -81,7 +83,7 @@ def _born(ax):
 
 def _rest(ax):
     """Return how those parts of Axes look that ``_empty`` leaves as they are."""
-    axes = [(axis.get_visible(), axis.get_label_position()) for axis in (ax.xaxis, ax.yaxis)]
+    axes = [(axis.get_visible(), axis.get_label_position(), axis.have_units()) for axis in (ax.xaxis, ax.yaxis)]
     spines = [str((s.get_position(), s.get_edgecolor(), s.get_linewidth(), s.zorder)) for s in ax.spines.values()]
     ground = ax.patch.get_visible(), ax.get_frame_on(), ax.get_axisbelow()
     return axes, spines, ground, ax.margins(), ax.get_zorder(), ax.get_visible()
