@@ -204,13 +204,16 @@ def some(control):
     return [*values[:2], values[-1]]
 
 
-def results(compute, controls):
+def results(compute, controls, others=()):
     """Return what ``compute`` makes of values of each control, the others as they are; of a run, its first results."""
-    now = {name: control.value for name, control in controls.items()}
+    now = dict(others) | {name: control.value for name, control in controls.items()}
     for name, control in controls.items():
         for value in some(control):
             answer = compute(**now | {name: value})
-            yield from islice(answer, 2) if inspect.isgenerator(answer) else [answer] * 2
+            whole = (
+                [answer] * 2 if not inspect.isgenerator(answer) else (result for result in answer if result is not None)
+            )
+            yield from islice(whole, 2)
 
 
 @pytest.mark.parametrize("path", [p for p in LABS if "Explorer(" in p.read_text("utf-8")], ids=lambda path: path.stem)
