@@ -8,7 +8,7 @@ from oracle import dense
 from scipy.optimize import minimize
 
 from aelib import Autoencoder
-from aelib.study.second_order import Objective, damped_gauss_newton, kfac
+from aelib.study.second_order import Objective, _factors, damped_gauss_newton, kfac
 
 SIZES = dict(sizes=[6, 5, 2, 4, 6], hidden="tanh", weight_decay=0.01)
 COST = 3 * (30 + 10 + 8 + 24) - 30  # matrix entries of a gradient
@@ -132,3 +132,36 @@ def test_without_biases_kfac_falls_too(rng):
     F = Objective(Autoencoder([5, 2, 5], output_bias=False, seed=1), X)
     losses = [loss for _, loss in itertools.islice(kfac(F, F.model.theta.copy()), 15)]
     assert losses[-1] < F.model.loss(X) - 0.05
+
+
+def test_on_batches_each_image_comes_once_and_costs_count_in_gradients_of_all(start):
+    F, theta, X = start
+    F.batch, seen = 3, []
+    for _ in range(3):
+        F.draw()
+        seen.append(F.X)
+        before = F.cost
+        assert F.loss(theta) == F.model.with_theta(theta).loss(F.X)
+        F.grad(theta)
+        assert F.cost - before == pytest.approx(3 / 9)
+    assert sorted(map(tuple, np.concatenate(seen))) == sorted(map(tuple, X))
+
+
+def test_kfac_on_a_batch_of_all_images_is_kfac_on_them(start):
+    _, theta, X = start
+    F = Objective(Autoencoder(**SIZES, seed=1), X)
+    F.batch = len(X)
+    loss = next(kfac(F, theta, seed=7))
+    others = Objective(F.model, F.X)  # in the order drawn, on which the adjoints depend
+    for ours, theirs in zip(loss, next(kfac(others, theta, seed=7)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+def test_kfac_on_batches_takes_the_first_factor_from_all_images(start):
+    F, theta, X = start
+    F.batch = 3
+    F.draw()
+    (A, _), *_ = _factors(F, theta, np.random.default_rng(0), None)
+    ones = np.insert(X, 6, 1, axis=1)
+    values, vectors = A
+    np.testing.assert_allclose(vectors * values @ vectors.T, ones.T @ ones / 9, atol=1e-12)

@@ -1,6 +1,7 @@
 """The arena: methods that minimise F on the same digits from the same start, compared by updates, gradients and time.
 
-``race`` runs one. All work in float64 on one thread; seconds are CPU time without the logging.
+``race`` runs one, on one thread: in float64, or, where it is judged on other images, in theirs. Seconds are CPU time
+without the logging.
 """
 
 import time
@@ -20,18 +21,19 @@ class _Over(Exception):
 class _Log:
     """Rows (update, gradients, seconds, loss); a row at the start, then whenever two more gradients are used up."""
 
-    def __init__(self, F, theta, budget):
-        self.F, self.budget, self.updates, self.rows = F, budget, 0, []
+    def __init__(self, F, theta, budget, X_test):
+        self.F, self.budget, self.updates, self.rows, self.X_test = F, budget, 0, [], X_test
         self._start = time.process_time()
-        self.note(0, F.model.loss(F.X))
+        self.note(0, theta=theta)
         F.cost = 0.0
 
-    def note(self, update, loss=None, theta=None):
-        """Note the loss, or that at theta, after this update; raises _Over where the budget is used up."""
+    def note(self, update, theta, loss=None):
+        """Note the loss at theta after this update, if it is not given; raises _Over where the budget is used up."""
         self.updates, over = update, self.F.cost > self.budget
         if over or not self.rows or self.F.cost >= self.rows[-1][1] + 2:
             now = time.process_time()
-            loss = self.F.model.with_theta(theta).loss(self.F.X) if loss is None else loss
+            if loss is None or self.X_test is not None:
+                loss = self.F.model.with_theta(theta).loss(self.F.images if self.X_test is None else self.X_test)
             self.rows.append((update, self.F.cost, now - self._start, loss))
             self._start += time.process_time() - now
         if over:
@@ -45,7 +47,7 @@ def adam(F, theta, log, step, batch, schedule):
     model = F.model.with_theta(theta)
     for progress in train(model, F.X, Adam(rate), epochs=log.budget + 1, batch_size=batch):
         F.cost = progress.epoch
-        log.note(progress.update, theta=model.theta)
+        log.note(progress.update, model.theta)
 
 
 def scipy_method(F, theta, log, method, product=None, **options):
@@ -58,17 +60,18 @@ def scipy_method(F, theta, log, method, product=None, **options):
         return getattr(F, product)(theta, p)
 
     def callback(intermediate_result):
-        log.note(log.updates + 1, intermediate_result.fun)
+        log.note(log.updates + 1, intermediate_result.x, intermediate_result.fun)
 
     products = dict(hessp=hessp) if product else {}
     options = dict(maxiter=10**6, **options)
     minimize(F.loss, theta, jac=F.grad, method=method, callback=callback, options=options, **products)
 
 
-def generated(F, theta, log, method, **options):
+def generated(F, theta, log, method, batch=None, **options):
     """A method of ``aelib.study.second_order``."""
-    for update, (_, loss) in enumerate(method(F, theta, **options), start=1):
-        log.note(update, loss)
+    F.batch = batch
+    for update, (there, loss) in enumerate(method(F, theta, **options), start=1):
+        log.note(update, there, loss)
 
 
 def _trust(product):
@@ -97,10 +100,13 @@ METHODS = {
         F, theta, log, damped_gauss_newton, damping=damping, products=products
     ),
     "K-FAC": lambda F, theta, log, damping, refresh: generated(F, theta, log, kfac, damping=damping, refresh=refresh),
+    "K-FAC, batches": lambda F, theta, log, damping, refresh, batch: generated(
+        F, theta, log, kfac, batch, damping=damping, refresh=refresh
+    ),
 }
 
 
-def race(X, method, options, seed=0, budget=100, sizes=(784, 50, 2, 50, 784), hidden="tanh"):
+def race(X, method, options, seed=0, budget=100, sizes=(784, 50, 2, 50, 784), hidden="tanh", X_test=None):
     """Run one method on images X and return its rows (update, gradients, seconds, loss) as columns, (4, k).
 
     Args:
@@ -111,16 +117,17 @@ def race(X, method, options, seed=0, budget=100, sizes=(784, 50, 2, 50, 784), hi
         budget: in gradients of all of X, a whole number.
         sizes: of the net.
         hidden: its activation.
+        X_test: images whose loss is noted instead of that of X; the numbers are then of their dtype.
 
     Raises:
         ValueError: there is no such method.
     """
     if method not in METHODS:
         raise ValueError(f"there is no method {method!r}: expected one of {', '.join(METHODS)}")
-    X = X.astype(np.float64)
-    model = Autoencoder(list(sizes), hidden=hidden, seed=seed).start_output_bias(X)
+    X = X.astype(np.float64 if X_test is None else X_test.dtype)
+    model = Autoencoder(list(sizes), hidden=hidden, seed=seed, dtype=X.dtype).start_output_bias(X)
     F, theta = Objective(model, X), model.theta.copy()
-    log = _Log(F, theta, budget)
+    log = _Log(F, theta, budget, X_test)
     try:
         METHODS[method](F, theta, log, *options)
     except _Over:

@@ -88,6 +88,31 @@ def grid_small():
 EMBEDDED = {"784-200-2": 2e-3, "784-400-200-2": 2e-3, "784-1000-500-250-2": 1e-3}  # net -> Adam's first step
 
 
+WIDE = {  # net -> the steps tried for a whole run of it, and the epochs of a trial
+    "784-400-200-2": ((1e-3, 2e-3, 3e-3, 5e-3), 12),
+    "784-1000-500-250-2": ((5e-4, 1e-3, 2e-3), 6),
+}
+
+
+def averaging_tuning():
+    """Adam on the two largest nets, step on a cosine or constant and theta averaged; 12 and 6 epochs, held out."""
+    own = []
+    for net, (steps, epochs) in WIDE.items():
+        for schedule, step in itertools.product(("cosine", "constant"), steps):
+            own.append(repaired(net, "Adam", step, schedule=schedule, images=50_000, epochs=epochs))
+    return [Run(settings, held_out=True, keep=("averages",)) for settings in own]
+
+
+AVERAGED = {"784-400-200-2": 2e-3, "784-1000-500-250-2": 1e-3}  # where ``averaging-tuning`` found the least average
+
+
+def averaging():
+    """A constant step and theta averaged, at the tuned steps, 33 epochs, three seeds: against ``embedding``."""
+    cases = itertools.product(range(3), AVERAGED.items())
+    own = [repaired(net, "Adam", step, schedule="constant", seed=seed) for seed, (net, step) in cases]
+    return [Run(settings, keep=("averages",)) for settings in own]
+
+
 def causes():
     """Short runs in which one thing is changed at a time: start, output bias, schedule, bends; three seeds.
 
@@ -159,6 +184,18 @@ def arena():
     return [Race(method, options, seed, 600) for seed in (1, 2, 3) for method, options in CHOSEN.items()]
 
 
+def arena_full_tuning():
+    """The arena's winner on batches of 784-400-200-2, held out; 12 gradients of 50,000 images, as many as 12 epochs."""
+    trials = [(0.01, 20, 250), (0.01, 20, 1000), (0.1, 20, 250), (0.1, 20, 1000), (0.001, 20, 1000), (0.01, 20, 4000)]
+    return [Race("K-FAC, batches", one, 0, 12, 50_000, "784-400-200-2", held_out=True) for one in trials]
+
+
+def arena_full():
+    """The same at the best of its trials: 33 gradients of 60,000 images, as many as 33 epochs; three seeds."""
+    own = ((0.1, 20, 1000), 33, 60_000, "784-400-200-2")
+    return [Race("K-FAC, batches", own[0], seed, *own[1:]) for seed in range(3)]
+
+
 def maps():
     """The maps of ``embedding`` beside PCA, t-SNE and UMAP: kNN accuracy and trustworthiness; three seeds."""
     nets = [Map("autoencoder", net, seed) for net in EMBEDDED for seed in range(3)]
@@ -195,7 +232,8 @@ EXPERIMENTS = {
     function.__name__.replace("_", "-"): function
     for function in (
         *(tuning, architectures_report, architectures_repaired, grid_report, grid, grid_small, causes),
-        *(embedding, embedding_net, curvature, leap, edge, saddle, arena_tuning, arena, maps),
+        *(embedding, embedding_net, curvature, leap, edge, saddle, arena_tuning, arena, arena_full_tuning),
+        *(arena_full, averaging_tuning, averaging, maps),
     )
 }
 

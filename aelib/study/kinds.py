@@ -7,7 +7,7 @@ few digits.
 import itertools
 from dataclasses import dataclass, replace
 
-from aelib.settings import Settings
+from aelib.settings import NETS, Settings
 
 KEPT = {  # what a run may keep beside its curves -> its arrays and their dimensions; ``aelib.study.runs`` says more
     "codes": dict(codes=2),
@@ -17,6 +17,7 @@ KEPT = {  # what a run may keep beside its curves -> its arrays and their dimens
     "segments": dict(segments=2),
     "sharpness": dict(sharpness=2),
     "saddle": dict(ends=1, walk=2, escapes=2),
+    "averages": dict(averages=2),
 }
 
 
@@ -58,6 +59,7 @@ class Run:
             "segments": 8 * own.batch * own.updates,
             "sharpness": 3 * own.images * own.updates,
             "saddle": 300_000 + 32 * own.images * own.epochs,
+            "averages": 10_000 * (own.epochs + 12),  # three forward passes are a gradient
         }  # images, in gradients
         passed = images + sum(probed.get(name, 0) for name in self.keep)
         return 0.5 + 6.8e-11 * passed * entries + 2.7e-9 * own.updates * entries + 1.5e-9 * images * units
@@ -109,7 +111,7 @@ class Map:
 
 @dataclass(frozen=True)
 class Race:
-    """One method that minimises the loss of 784-50-2-50-784, tanh, on the first 500 training images.
+    """One method that minimises the loss of 784-50-2-50-784, tanh, on the first 500 training images; or of a full net.
 
     Attributes:
         method: key of ``aelib.study.arena.METHODS``.
@@ -117,6 +119,8 @@ class Race:
         seed: of the initial weights.
         budget: in gradients of all the images.
         images: their number.
+        net: "", or a key of ``aelib.settings.NETS``: with ReLU, in float32, the loss measured on other images.
+        held_out: whether these are the last 10,000 training images instead of the test images.
     """
 
     method: str
@@ -124,6 +128,8 @@ class Race:
     seed: int = 0
     budget: int = 1000
     images: int = 500
+    net: str = ""
+    held_out: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "options", tuple(self.options))
@@ -131,7 +137,8 @@ class Race:
     @property
     def cost(self):
         """Seconds of one core, about."""
-        return 2e-5 * self.budget * self.images
+        entries = sum(p * q for p, q in itertools.pairwise(NETS[self.net])) if self.net else 1.6e5
+        return 1.3e-10 * self.budget * self.images * entries
 
     def small(self):
         """Return a race that takes a second, or None."""

@@ -126,7 +126,7 @@ def stored(name, folder=None):
     for entry in entries:
         own, status = entry.pop("run"), entry.pop("status")
         try:
-            run = {"maps": Map, "arena": Race, "arena-tuning": Race}.get(name, _run)(**own)
+            run = (_run if "settings" in own else Map if "neighbours" in own else Race)(**own)
         except (TypeError, ValueError) as error:
             raise StaleResult(
                 f"{described}: a stored run is not of today's form ({error}); {_again(name, described)}"

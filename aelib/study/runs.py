@@ -9,6 +9,7 @@ Besides the logged columns a training run may keep, by ``Run.keep``:
   directions; the moments begin at 0, before the first update;
 - "segments": after every update, ``segments``, (moments, 10), as ``aelib.study.probes.segments`` says;
 - "sharpness": every 50 updates, from before the first, ``sharpness``, (moments, 3), as ``probes.sharpness`` says;
+- "averages": ``averages``, (moments, 3), the test loss at the ``Averaged.means`` of ``aelib.study.averaging``;
 - "saddle": at the end, ``ends``, (4,), ``walk``, (2, 25), and ``escapes``, (5, k), as ``probes.saddle`` says.
 
 A race keeps ``update, gradients, seconds, loss``, see ``aelib.study.arena``.
@@ -25,8 +26,10 @@ import numpy as np
 
 from aelib.baselines import pca
 from aelib.datasets import data_folder, load_mnist
+from aelib.settings import NETS
 from aelib.study import probes
 from aelib.study.arena import race
+from aelib.study.averaging import Averaged
 from aelib.study.experiments import plan
 from aelib.study.kinds import Map, Race
 from aelib.study.results import COLUMNS, MissingResult, Result, results_folder, stored_of
@@ -72,7 +75,7 @@ def execute(run, quick=False, folder=None):
         arrays, status = _map(run, quick, folder), "done"
         packages += ["scikit-learn"] + ["umap-learn"] * (run.method == "UMAP")
     elif isinstance(run, Race):
-        rows = race(_mnist().train_images[: run.images], run.method, run.options, run.seed, run.budget)
+        rows = _race(run)
         arrays, status = dict(zip(("update", "gradients", "seconds", "loss"), rows, strict=True)), "done"
         packages += ["scipy"]
     else:
@@ -97,14 +100,28 @@ def _version(package):
 # -- training ----------------------------------------------------------------------------------------------------------
 
 
+def _judged(run, images):
+    """Return the images on which a run is judged: the test images, or the last of the training images."""
+    mnist = _mnist()
+    if not run.held_out:
+        return mnist.test_images
+    if images + _HELD_OUT > len(mnist.train_images):
+        raise ValueError(
+            f"{len(mnist.train_images)} training images are too few: expected {images} and {_HELD_OUT} held out"
+        )
+    return mnist.train_images[-_HELD_OUT:]
+
+
+def _race(run):
+    """Return the rows of a race."""
+    full = dict(sizes=NETS[run.net], hidden="relu", X_test=_judged(run, run.images)) if run.net else {}
+    return race(_mnist().train_images[: run.images], run.method, run.options, run.seed, run.budget, **full)
+
+
 def _train(run):
     """Return (arrays, status) of a training run."""
     mnist, own = _mnist(), run.settings
-    X, X_test = own.part(mnist.train_images), mnist.train_images[-_HELD_OUT:] if run.held_out else mnist.test_images
-    if run.held_out and len(X) + len(X_test) > len(mnist.train_images):
-        raise ValueError(
-            f"{len(mnist.train_images)} training images are too few: expected {len(X)} and {_HELD_OUT} held out"
-        )
+    X, X_test = own.part(mnist.train_images), _judged(run, own.images)
     model, optimizer, per_epoch = own.model(X), own.optimizer(), -(-own.images // own.batch)
 
     def test_loss(model):
@@ -121,6 +138,9 @@ def _train(run):
         at, measure = None, measure | dict(segments=probes.segments(model, X, optimizer, own))
     if "sharpness" in run.keep:
         at, measure = lambda update: update % 50 == 0, measure | dict(sharpness=probes.sharpness(X))
+    if "averages" in run.keep:
+        optimizer = Averaged(optimizer, model.theta, own.updates)
+        measure |= dict(averages=lambda model: [test_loss(model.with_theta(mean)) for mean in optimizer.means])
     try:
         found, status = trace(model, X, optimizer, own.epochs, own.batch, own.seed, at, measure), "done"
     except Diverged as diagnosis:

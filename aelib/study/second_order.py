@@ -1,4 +1,4 @@
-"""Methods that use exact curvature products, on all images at once: generators of (theta, loss) after every update.
+"""Methods that use exact curvature products: generators of (theta, loss) after every update.
 
     damped_gauss_newton    (G + lambda I) d = -grad F by conjugate gradients        Martens, 2010
     kfac                   G by blocks A_l (x) S_l, rescaled by exact products      Martens and Grosse, 2015
@@ -21,18 +21,32 @@ class Objective:
     The last two theta keep their ``linearize``, so that nothing is computed twice. Model and images are copied.
 
     Attributes:
-        cost: matrix products made so far, in gradients of F.
+        images: all of them, (n, D).
+        X: those of which F is: all, or, once ``batch`` is set, those that ``draw`` took.
+        batch: None, or the number of images of a batch.
+        cost: matrix products made so far, in gradients of all images.
     """
 
     def __init__(self, model, X):
-        self.model, self.X = copy.copy(model), np.array(model.check_images(X))
+        self.model, self.images = copy.copy(model), np.array(model.check_images(X))
+        self.X, self.batch, self._rng, self._left = self.images, None, np.random.default_rng(0), []
         self.cost, self._kept = 0.0, deque(maxlen=2)
         sizes = [layer.W.size for layer in model.layers]
         self.W, self.W1 = sum(sizes), sizes[0]  # a forward pass is a product with all W
 
-    def count(self, entries):
-        """Add the cost of products of all images with matrices of so many entries in all."""
-        self.cost += entries / (3 * self.W - self.W1)
+    def draw(self):
+        """Take the next batch; every image comes once before one comes again."""
+        if self.batch:
+            if len(self._left) < self.batch:
+                self._left = self._rng.permutation(len(self.images))
+            taken, self._left = np.split(self._left, [self.batch])
+            self.X = self.images[taken]
+            self._kept.clear()
+
+    def count(self, entries, images=None):
+        """Add the cost of products of X, or of so many images, with matrices of so many entries in all."""
+        share = (images or len(self.X)) / len(self.images)
+        self.cost += share * entries / (3 * self.W - self.W1)
 
     def at(self, theta, adjoint=False):
         """Return the ``Linearization`` at theta; ``adjoint``: its adjoint will be used."""
@@ -105,22 +119,24 @@ def kfac(F, theta, damping=0.01, refresh=10, seed=0):
     gamma^2 = lambda + weight decay, pi_l^2 = mean eigenvalue of A_l over that of S_l. The update is alpha D + mu times
     the last one, alpha and mu the best for the quadratic with the exact G + lambda I. lambda shrinks by 19/20 where
     the loss falls by more than 3/4 of what the quadratic says, and grows where by less than 1/4. Source: Martens and
-    Grosse, 2015, block-diagonal; here with factors made anew every ``refresh`` updates instead of averaged.
+    Grosse, 2015, block-diagonal; here with factors made anew every ``refresh`` updates instead of averaged. On batches
+    all of an update, its quadratic and lambda too, is of one batch; A_1 is of all images.
     """
-    rng, loss, last, factors = np.random.default_rng(seed), F.loss(theta), [], None
+    rng, last, factors = np.random.default_rng(seed), [], None
     for update in itertools.count():
-        grad = F.grad(theta)
+        F.draw()
+        loss, grad = F.loss(theta), F.grad(theta)
         if update % refresh == 0 or update < 3:
             factors = _factors(F, theta, rng, factors)
         lam = damping + F.model.weight_decay
         span = np.array([_direction(F, factors, grad, np.sqrt(lam)), *last])
         J = np.array([F.jvp(theta, p).ravel() for p in span])
         quadratic = J @ J.T / len(F.X) + lam * (span @ span.T)
-        last = [np.linalg.lstsq(quadratic, -span @ grad, rcond=None)[0] @ span]
+        last = [np.linalg.lstsq(quadratic, -span @ grad, rcond=None)[0].astype(theta.dtype) @ span]
         rho = (F.loss(theta + last[0]) - loss) / (0.5 * (last[0] @ grad))  # the quadratic's least is half its slope
         damping *= 19 / 20 if rho > 0.75 else 20 / 19 if rho < 0.25 else 1
-        theta, loss = theta + last[0], F.loss(theta + last[0])
-        yield theta, loss
+        theta = theta + last[0]
+        yield theta, F.loss(theta)
 
 
 def _factors(F, theta, rng, old):
@@ -128,16 +144,18 @@ def _factors(F, theta, rng, old):
     layers, (u, z) = F.model.with_theta(theta).layers, F.at(theta).primal
     F.count(F.W - F.W1)
     grad_u = passes.backward(layers, F.at(theta).primal, rng.standard_normal(z[-1].shape), parameters=False).grad_u
-    pairs = zip(z, layers, strict=False)
+    pairs = zip([F.images, *z[1:]], layers, strict=False)
+    if old is not None:
+        next(pairs)
     inputs = [rows if layer.b is None else np.insert(rows, layer.n_in, 1, axis=1) for rows, layer in pairs]
-    A = [_eigh(F, rows) for rows in inputs] if old is None else [old[0][0], *(_eigh(F, rows) for rows in inputs[1:])]
+    A = [*([] if old is None else [old[0][0]]), *(_eigh(F, rows) for rows in inputs)]
     S = [_eigh(F, rows) for rows in grad_u[1:-1]]
     outputs = np.mean(layers[-1].activation.dg(u[-1], z[-1]) ** 2, axis=0)  # drawn independently: S_L is diagonal
     return list(zip(A, [*S, (outputs, None)], strict=True))
 
 
 def _eigh(F, rows):
-    F.count(rows.shape[1] ** 2)
+    F.count(rows.shape[1] ** 2, len(rows))
     values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
     return np.maximum(values, 0), vectors
 
