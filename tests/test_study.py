@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,10 +9,11 @@ from scipy.sparse.linalg import eigsh
 
 from aelib import Autoencoder, load_mnist, train
 from aelib.curvature import hessian, preconditioned
-from aelib.settings import OPTIMIZERS
-from aelib.study import experiments, panels, probes, processes, runs
+from aelib.settings import NETS, OPTIMIZERS, Settings
+from aelib.study import experiments, figures, panels, probes, processes, runs
 from aelib.study import results as archive
-from aelib.study.experiments import CHOSEN, TUNED, reported
+from aelib.study.averaging import HORIZON, HORIZONS
+from aelib.study.experiments import AVERAGED, CHOSEN, TUNED, reported
 from aelib.study.kinds import Map, Race, Run
 from aelib.study.results import MissingResult, StaleResult
 from aelib.widgets import picture
@@ -228,6 +230,30 @@ def test_the_arena_runs_each_method_at_the_best_of_its_trials():
     for method, options in CHOSEN.items():
         best = min((r for r in trials if r.run.method == method), key=lambda r: r.loss[-1])
         assert best.run.options == options
+
+
+def test_at_full_size_each_way_runs_at_the_best_of_its_trials():
+    best = min(archive.load("arena-full-tuning"), key=lambda r: r.loss[-1])
+    assert {r.run.options for r in archive.load("arena-full")} == {best.run.options}
+    for net, step in AVERAGED.items():
+        trials = figures.select(archive.load("averaging-tuning"), net=net, schedule="constant")
+        best = min(trials, key=lambda r: r.averages[-1].min())
+        assert (best.settings.step, HORIZONS[best.averages[-1].argmin()]) == (step, HORIZON)
+        (cosine,) = {r.settings for r in figures.select(archive.load("embedding"), net=net, seed=0)}
+        (constant,) = {r.settings for r in figures.select(archive.load("averaging"), net=net, seed=0)}
+        assert replace(cosine, schedule="constant") == constant  # one change
+
+
+def test_a_race_at_full_size_is_judged_on_other_images():
+    race = Race("K-FAC, batches", (0.1, 5, 100), budget=8, images=600, net="784-200-2")
+    result, other = runs.execute(race), runs.execute(replace(race, held_out=True))
+    mnist = load_mnist()
+    start = Settings(NETS["784-200-2"], images=600).model(mnist.train_images)
+    assert result.loss[0] == pytest.approx(start.loss(mnist.test_images), rel=1e-5)
+    assert other.loss[0] == pytest.approx(start.loss(mnist.train_images[-10_000:]), rel=1e-5)
+    assert result.loss[-1] < result.loss[0] and result.update[-1] > 2 and result.gradients[-1] > 8
+    with pytest.raises(ValueError, match="60000 training images are too few: expected 50001 and 10000 held out"):
+        runs.execute(replace(race, held_out=True, images=50_001))
 
 
 def test_a_leap_is_the_largest_rise_after_the_loss_has_come_down():
