@@ -62,7 +62,7 @@ class Identity(Activation):
 
     def g(self, u, out=None):
         """Return u."""
-        return _fill(out, u, u)  # several times as fast as np.positive
+        return np.positive(u, out=out)
 
     def dg(self, u, z=None, out=None):
         """Return 1."""
