@@ -192,8 +192,8 @@ def arena_full_tuning():
 
 def arena_full():
     """The same at the best of its trials: 33 gradients of 60,000 images, as many as 33 epochs; three seeds."""
-    own = ((0.1, 20, 1000), 33, 60_000, "784-400-200-2")
-    return [Race("K-FAC, batches", own[0], seed, *own[1:]) for seed in range(3)]
+    own = dict(options=(0.1, 20, 1000), budget=33, images=60_000, net="784-400-200-2")
+    return [Race("K-FAC, batches", seed=seed, **own) for seed in range(3)]
 
 
 def maps():

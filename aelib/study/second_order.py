@@ -144,11 +144,9 @@ def _factors(F, theta, rng, old):
     layers, (u, z) = F.model.with_theta(theta).layers, F.at(theta).primal
     F.count(F.W - F.W1)
     grad_u = passes.backward(layers, F.at(theta).primal, rng.standard_normal(z[-1].shape), parameters=False).grad_u
-    pairs = zip([F.images, *z[1:]], layers, strict=False)
-    if old is not None:
-        next(pairs)
-    inputs = [rows if layer.b is None else np.insert(rows, layer.n_in, 1, axis=1) for rows, layer in pairs]
-    A = [*([] if old is None else [old[0][0]]), *(_eigh(F, rows) for rows in inputs)]
+    A = [] if old is None else [old[0][0]]
+    for rows, layer in list(zip([F.images, *z[1:-1]], layers, strict=True))[len(A) :]:
+        A.append(_eigh(F, rows if layer.b is None else np.insert(rows, layer.n_in, 1, axis=1)))
     S = [_eigh(F, rows) for rows in grad_u[1:-1]]
     outputs = np.mean(layers[-1].activation.dg(u[-1], z[-1]) ** 2, axis=0)  # drawn independently: S_L is diagonal
     return list(zip(A, [*S, (outputs, None)], strict=True))
