@@ -1,7 +1,7 @@
 """The three kinds of which the study's experiments are lists: values that describe what is to be done, and its cost.
 
-A ``Run`` is one training run, a ``Map`` puts MNIST on a plane and scores the map, a ``Race`` minimises the loss on a
-few digits.
+A ``Run`` is one training run, a ``Map`` puts MNIST on a plane and scores the map, a ``Race`` minimises the loss by a
+method of the arena.
 """
 
 import itertools
