@@ -8,7 +8,7 @@ import numpy as np
 from aelib import arrays
 
 _BLOCK = 1000  # images at a time, so that their differences stay in cache
-_KEPT = {}  # components -> (weak reference to images, what was fitted to them)
+_KEPT = {}  # components -> (weak reference to images, their axes)
 
 
 def half_sse(X, Z):
@@ -38,22 +38,23 @@ def pca(X_train, X_test, components=2):
     Raises:
         ValueError: the images are no finite floating-point rows of one width, or more components than n or D.
     """
+    from sklearn.decomposition import PCA
+
     X_train, X_test = _two_sets(X_train, X_test, components)
-    fitted = _fit(X_train, components)
+    with np.errstate(invalid="ignore"):  # images that are all the same have no variance to share out
+        fitted = PCA(components, svd_solver="covariance_eigh").fit(X_train)
     return fitted, half_sse(X_test, fitted.inverse_transform(fitted.transform(X_test)))
 
 
-def _fit(X, components):
-    """Return scikit-learn's PCA of images; of those that nobody can write to, such as MNIST's, it is fitted once."""
-    from sklearn.decomposition import PCA
-
-    kept, fitted = _KEPT.get(components, (lambda: None, None))
+def _axes(X, components):
+    """Return the mean (D,) and the first principal directions (D, k) of images; scikit-learn takes longer to import."""
+    kept, axes = _KEPT.get(components, (lambda: None, None))
     if kept() is not X:
-        with np.errstate(invalid="ignore"):  # images that are all the same have no variance to share out
-            fitted = PCA(components, svd_solver="covariance_eigh").fit(X)
-        if not X.flags.writeable and X.base is None:
-            _KEPT[components] = weakref.ref(X), fitted
-    return fitted
+        mean = X.mean(axis=0, dtype=np.float64)
+        axes = mean, np.linalg.eigh(X.T @ X / len(X) - np.outer(mean, mean))[1][:, ::-1][:, :components]
+        if not X.flags.writeable and X.base is None:  # nobody can change them
+            _KEPT[components] = weakref.ref(X), axes
+    return axes
 
 
 def _two_sets(X_train, X_test, *components):
@@ -78,8 +79,7 @@ def ladder(X_train, X_test, components=(1, 2, 3)):
     """
     components = tuple(components) if np.iterable(components) else (components,)
     X_train, X_test = _two_sets(X_train, X_test, *components)
-    fitted = _fit(X_train, max(components))
-    mean, codes = X_train.mean(axis=0, dtype=np.float64).astype(X_test.dtype), fitted.transform(X_test)
-    answers = {"grey": X_test.dtype.type(0.5), "black": X_test.dtype.type(0), "mean image": mean}
-    answers |= {f"PCA-{k}": codes[:, :k] @ fitted.components_[:k] + fitted.mean_ for k in components}
+    mean, V = (part.astype(X_test.dtype) for part in _axes(X_train, max(components)))
+    answers, codes = {"grey": X_test.dtype.type(0.5), "black": X_test.dtype.type(0), "mean image": mean}, X_test - mean
+    answers |= {f"PCA-{k}": codes @ V[:, :k] @ V[:, :k].T + mean for k in components}
     return {name: half_sse(X_test, np.broadcast_to(answer, X_test.shape)) for name, answer in answers.items()}

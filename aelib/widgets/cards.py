@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import ipywidgets
+from matplotlib.figure import Figure
 
 from aelib.files import save_text
 from aelib.widgets.explorer import Explorer
@@ -96,8 +97,9 @@ def _sentence(claim):
 class Card(Explorer):
     """A claim, and its evidence as soon as there is a prediction; a menu asks for one that is not in the file yet.
 
-    The verdict, and the prediction beside it, stand above the evidence in the picture. The evidence is drawn when the
-    card is made, so that an error is the cell's; a stored notebook shows the card closed.
+    The verdict, and the prediction beside it, stand above the evidence in the picture. The panels are drawn when the
+    card is made, so that an error is the cell's; the picture, which takes longer, waits for the choice. A stored
+    notebook shows the card closed.
 
     Args:
         claim: an object with ``number``, ``russian``, ``english``.
@@ -118,8 +120,9 @@ class Card(Explorer):
         self._width = round(11.5 * size[0])  # characters a line
         known = self.prediction
         super().__init__(self._choose, self._draw, size, choice=_menu(words, known))
-        other = Picture(self._draw, size).png(None if known else verdict.word)
-        self._closed = other if known else self.image.value
+        if not known:
+            self._draw(Figure(figsize=size), verdict.word)
+        self._closed = Picture(self._draw, size).png(None) if known else self.image.value
 
     @property
     def prediction(self):
