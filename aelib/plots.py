@@ -39,11 +39,9 @@ def image_rows(ax, rows, side=28):
     n = min(len(X) for X in rows.values())
     stacked = np.concatenate([np.asarray(X)[:n] for X in rows.values()])
     ax.imshow(mosaic(stacked, n, side), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    ax.set_yticks([(side + 1) * k + side / 2 for k in range(len(rows))], list(rows))
-    ax.set_xticks([])
-    ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    for k, label in enumerate(rows):
+        ax.text(-2, (side + 1) * k + side / 2, label, ha="right", va="center")
+    ax.set_axis_off()
 
 
 def curves(ax, lines, xlabel, ylabel, log=False, markers=False):
@@ -112,6 +110,8 @@ def apart(places, least):
         between = places[:, None] - places
         distance = np.linalg.norm(between, axis=2, keepdims=True) + np.eye(len(places))[:, :, None]
         push = np.maximum(least - distance, 0) / distance
+        if not push.any():
+            break
         places = np.clip(places + 0.5 * (push * between).sum(axis=1), least / 2, 1 - least / 2) + little
     return places
 
@@ -123,11 +123,8 @@ def confusion(ax, counts, title=""):
     for (i, j), value in np.ndenumerate(percent):
         if value >= 1:
             ax.text(j, i, f"{value:.0f}", ha="center", va="center", color="white" if value > 50 else "black")
-    ax.set_xticks(range(len(counts)))
-    ax.set_yticks(range(len(counts)))
-    ax.set_xlabel("digit predicted")
-    ax.set_ylabel("true digit")
-    ax.set_title(title)
+    ticks = range(len(counts))
+    ax.set(xticks=ticks, yticks=ticks, xlabel="digit predicted", ylabel="true digit", title=title)
 
 
 def grid(ax, values, rows, columns, ylabel, xlabel, title="", best=min, most=np.inf, digits=1):
@@ -153,9 +150,7 @@ def grid(ax, values, rows, columns, ylabel, xlabel, title="", best=min, most=np.
         frame(ax, (i, i), (j, j))
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(rows)), rows)
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
-    ax.set_title(title)
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     return picture
 
 
@@ -201,31 +196,36 @@ def signed(ax, values, title="", limit=None):
     return picture
 
 
-def signed_table(figure, rows, shared=False, blocks=None):
+def signed_matrices(figure, matrices, blocks):
+    """Draw a dict of square matrices as heat maps of one scale; ``blocks``, name -> slice, are marked on both axes."""
+    axes = figure.subplots(1, len(matrices), squeeze=False)[0]
+    end = max(float(np.nanmax(np.abs(A))) for A in matrices.values())
+    for ax, (name, A) in zip(axes, matrices.items(), strict=True):
+        image = signed(ax, A, name, end)
+        ax.set_aspect("equal")
+        _mark(ax, blocks)
+    figure.colorbar(image, ax=list(axes), shrink=0.8)
+
+
+def signed_table(ax, rows, height=0.8, width=0.95):
     """Draw a table of heat maps, label of the row -> {title: array of signed numbers, or None for an empty place}.
 
-    Each map has its own colour scale, white at 0, whose end stands in its title; ``shared`` gives all the same one, a
-    colour bar and square cells. ``blocks``, name -> slice, marks blocks of a matrix. Nan is left white.
+    Each is drawn as by ``signed``, with a scale of its own whose end stands in its title; all in one Axes, as Axes for
+    each would take twice as long.
     """
-    columns = max(len(row) for row in rows.values())
-    grid_axes = figure.subplots(len(rows), columns, squeeze=False)
-    most = max(float(np.nanmax(np.abs(A))) for row in rows.values() for A in row.values() if A is not None)
-    for axes, (label, row) in zip(grid_axes, rows.items(), strict=True):
-        axes[0].set_ylabel(label)
-        for ax, (title, A) in zip(axes, row.items(), strict=False):
-            if A is None:
-                ax.set(xticks=[], yticks=[])
-                ax.spines[:].set_visible(False)
-                continue
-            end = most if shared else float(np.nanmax(np.abs(A)))
-            scale = "" if shared else f":  ±{end:.2g}" if end else ":  all 0"
-            image = signed(ax, A, title + scale, end or 1.0)
-            if shared:
-                ax.set_aspect("equal")
-            if blocks:
-                _mark(ax, blocks)
-    if shared:
-        figure.colorbar(image, ax=figure.axes, shrink=0.8)
+    x, y = width * np.array([0, 1, 1, 0, 0]), height * np.array([0, 0, 1, 1, 0])
+    for top, (label, row) in enumerate(rows.items()):
+        ax.text(-0.05, top + height / 2, label, rotation=90, ha="right", va="center")
+        for left, (title, A) in enumerate(row.items()):
+            if A is not None:
+                end = float(np.nanmax(np.abs(A)))
+                form = dict(cmap="RdBu_r", vmin=-(end or 1), vmax=end or 1, aspect="auto", interpolation="nearest")
+                ax.imshow(A, extent=(left, left + width, top + height, top), **form)
+                ax.plot(left + x, top + y, color="black", linewidth=0.8, clip_on=False)
+                words = f"{title}:  ±{end:.2g}" if end else f"{title}:  all 0"
+                ax.text(left + width / 2, top - 0.03, words, ha="center", va="bottom", fontsize="small")
+    ax.set(xlim=(0, max(map(len, rows.values())) + width - 1), ylim=(len(rows) + height - 1, -0.2))
+    ax.set_axis_off()
 
 
 def _mark(ax, blocks):

@@ -133,7 +133,7 @@ def test_table_1_has_a_row_of_images_a_run():
     made = figure()
     figures.inputs_outputs(made, runs)
     (ax,) = made.axes
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["input", "784-200-2\nAdam: 20.00", "784-200-2\nSGD: 19.00"]
+    assert [t.get_text() for t in ax.texts] == ["input", "784-200-2\nAdam: 20.00", "784-200-2\nSGD: 19.00"]
     assert np.nanmax(ax.images[0].get_array()) == 1.0  # from bytes to [0, 1]
 
 

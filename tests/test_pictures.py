@@ -1,4 +1,4 @@
-"""Live pictures, which use axes and pixels of the picture before, equal those that are drawn in full."""
+"""Live pictures, which use axes and pixels of pictures before, equal those that are drawn in full."""
 
 import inspect
 import io
@@ -61,7 +61,11 @@ def mosaic(figure, y):
 
 
 def colour_bar(figure, y):
-    plots.signed_table(figure, {"a": {"one": np.outer(y, y)}}, shared=True)
+    plots.signed_matrices(figure, {"a": np.outer(y, y)}, {"first": slice(0, 20), "second": slice(20, 50)})
+
+
+def table(figure, y):
+    plots.signed_table(figure.subplots(), {"a": {"one": np.outer(y[:5], y)}, "b": {"one": None, "two": y[None]}})
 
 
 CHANGES = {
@@ -136,12 +140,23 @@ def assert_same(draw, results, size):
 
 @pytest.mark.parametrize(
     "draw",
-    [curve, log_or_not, kinds, as_many_as_wanted, mosaic, colour_bar, overlapping, legend_of_the_figure, categories],
+    [
+        curve,
+        log_or_not,
+        kinds,
+        as_many_as_wanted,
+        mosaic,
+        colour_bar,
+        table,
+        overlapping,
+        legend_of_the_figure,
+        categories,
+    ],
 )
 def test_axes_and_pixels_used_again_show_the_same_as_new_ones(draw):
-    """Each picture is drawn three times in a row: once it is noted, once kept, once used again."""
-    angles = np.linspace(0, 9, 50)
-    assert_same(draw, [np.sin(a * angles) ** 2 for a in (1.0, 5.0, 1.5, 1.0, 1.1) for _ in range(3)], (6, 4))
+    """Pictures are drawn three times in a row: once they are noted, once kept, once used again; then by turns."""
+    angles, three_times = np.linspace(0, 9, 50), [a for a in (1.0, 5.0, 1.5, 1.0, 1.1) for _ in range(3)]
+    assert_same(draw, [np.sin(a * angles) ** 2 for a in three_times + 4 * [1.0, 5.0]], (6, 4))
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -163,7 +178,7 @@ def test_what_did_not_change_is_not_drawn_again(monkeypatch):
     for artist in (XAxis, YAxis):
         monkeypatch.setattr(artist, "draw", lambda *arguments, draw=artist.draw: [drawn.append(1), draw(*arguments)])
     picture = Picture(curve, (6, 4))
-    for scale, axes in ((1, 2), (1, 2), (1, 0), (0.99, 1), (0.99, 1), (0.99, 0)):
+    for scale, axes in ((1, 2), (1, 2), (1, 0), (0.99, 1), (0.99, 1), (0.99, 0), (1, 0)):
         y = scale * np.sin(np.arange(50))
         (picture.jpeg if picture.figure.axes else picture.png)(y)
         assert len(drawn) == axes

@@ -263,7 +263,7 @@ def test_drawings_hold_what_they_were_given(rng):
     axes = Figure().subplots(2, 3).ravel()
     plots.images(axes[0], X, 3)
     plots.image_rows(axes[1], {"input": X, "output": X[:3]})
-    assert [label.get_text() for label in axes[1].get_yticklabels()] == ["input", "output"]
+    assert [text.get_text() for text in axes[1].texts] == ["input", "output"]
     plots.levels(axes[2], {"PCA-2": 21.82})
     assert axes[2].texts[0].get_text() == "PCA-2 21.82"
     plots.codes(axes[3], rng.random((20, 2)), np.repeat([3, 5], 10))
@@ -273,6 +273,10 @@ def test_drawings_hold_what_they_were_given(rng):
     assert axes[4].patches[0].get_xy() == (-0.5, 0.5)  # the frame stands round the smallest
     plots.signed(axes[5], np.array([[-2.0, 1.0]]))
     assert axes[5].images[0].get_clim() == (-2.0, 2.0)
+    table = Figure().subplots()
+    plots.signed_table(table, {"a": {"l = 0": X - 9.0, "l = 1": None}, "b": {"l = 0": 0 * X, "l = 1": [[np.nan, 0.5]]}})
+    assert [text.get_text() for text in table.texts] == ["a", "l = 0:  ±9", "b", "l = 0:  all 0", "l = 1:  ±0.5"]
+    assert [image.get_clim()[1] for image in table.images] == [np.max(9 - X), 1.0, 0.5]
 
 
 @pytest.mark.parametrize("places", [[[0.5, 0.5]] * 4, [[1.0, 1.0], [9.0, 7.0], [0.9, 1.0]], [[0.2, 0.3], [0.8, 0.3]]])

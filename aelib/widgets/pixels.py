@@ -4,53 +4,60 @@ In a picture that changes little by little, most of the time goes into axes and 
 keeps what drawing them did: the pixels before and after. So it needs no rules about order, overlap or transparency.
 """
 
+from collections import ChainMap, deque
 from functools import partial
 
 import numpy as np
 
+_PICTURES = 4  # are remembered: who drags a slider often drags it back
 _MARGIN = 2  # pixels around those that changed: drawing may have touched them too, without a change
 _WORDS = ("color", "alpha", "rotation", "rotation_mode", "ha", "va", "zorder", "usetex", "path_effects")
 _LINES = ("color", "alpha", "linewidth", "linestyle", "marker", "markersize", "markeredgewidth", "markeredgecolor")
 
 
 class Pixels:
-    """The pixels of an Agg canvas of fixed size, and what drawing did to them in the picture before."""
+    """The pixels of an Agg canvas of fixed size, and what drawing did to them in the last few pictures."""
 
     def __init__(self, canvas):
         self._renderer = canvas.get_renderer()
         width, height = canvas.get_width_height(physical=True)
         self._pixels = np.frombuffer(self._renderer.buffer_rgba(), np.uint32).reshape(height, width)
-        self._last, self._now = {}, {}
+        self._now, self._before = {}, deque(maxlen=_PICTURES)
+        self._known = ChainMap()
         self._renderer.draw_text = partial(self._text, self._renderer.draw_text)
 
     def begin(self):
-        """Begin a picture: what was not drawn in the last one is forgotten."""
-        self._last, self._now = self._now, {}
+        """Begin a picture: what was not drawn in the last few is forgotten."""
+        self._before.appendleft(self._now)
+        self._now, self._known = {}, ChainMap(*self._before)
 
     def watch(self, ax):
-        """Have the axes of an Axes draw themselves by pixels of last time where they can."""
+        """Have the axes of an Axes draw themselves by pixels of an earlier time where they can."""
         for axis in (ax.xaxis, ax.yaxis):
             axis.draw = partial(self._axis, axis, axis.draw)
             axis.get_tightbbox = partial(self._box, axis, axis.get_tightbbox)
 
-    def _draw(self, key, draw, window=lambda: ...):
+    def _draw(self, key, draw, window=lambda: (slice(0, None), slice(0, None))):
         """Do what ``draw()`` does, inside the window; ``key`` must tell all that it depends on but the pixels there."""
-        if key not in self._last:
+        if key not in self._known:
             self._now[key] = None  # to be kept if it is drawn a second time
             return draw()
-        pixels, self._now[key] = self._pixels[window()], self._last[key]
-        if self._last[key]:
-            box, before, after = self._last[key]
-            if np.array_equal(pixels[box], before):
-                pixels[box] = after
+        self._now[key] = self._known[key]
+        if self._now[key]:
+            box, before, after = self._now[key]
+            if np.array_equal(self._pixels[box], before):
+                self._pixels[box] = after
                 return None
+        inside = window()
+        pixels = self._pixels[inside]
         whole = pixels.copy()
         draw()
         changed = pixels != whole
         places = [np.flatnonzero(changed.any(axis=axis)) for axis in (1, 0)]
         if places[0].size:
             box = tuple(slice(max(0, at[0] - _MARGIN), at[-1] + 1 + _MARGIN) for at in places)
-            self._now[key] = box, whole[box], pixels[box].copy()
+            there = tuple(slice(w.start + at.start, w.start + at.stop) for w, at in zip(inside, box, strict=True))
+            self._now[key] = there, whole[box], pixels[box].copy()
         return None
 
     def _text(self, draw, gc, x, y, s, prop, angle, ismath=False, mtext=None):
@@ -78,7 +85,7 @@ class Pixels:
         if not len(axis.get_majorticklocs()):
             return measure(renderer, **options)
         key = "box", _looks(axis), *options.items()
-        self._now[key] = self._last[key] if key in self._last else measure(renderer, **options)
+        self._now[key] = self._known[key] if key in self._known else measure(renderer, **options)
         return self._now[key]
 
 
