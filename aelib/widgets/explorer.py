@@ -7,6 +7,7 @@ whenever a control moves. A ``compute`` that takes long is a generator, whose an
 
 import asyncio
 import base64
+import gc
 import html
 import inspect
 import os
@@ -23,11 +24,17 @@ from aelib.widgets.turns import Turns, stop_all
 _REST = 0.25  # seconds without a change after which a hurried picture is drawn in full
 _SLOW = 0.3  # seconds of an answer from which the old picture is dimmed meanwhile
 _NOTHING = "compute yielded nothing: expected at least one result"
-_FRAME = 0.1  # seconds between two pictures of an answer that grows, at least
+_FRAME = 0.1  # seconds from one picture of an answer that grows to the next, on average
 
 
 def start_lab():
-    """Set one BLAS thread, here and in processes started from here: steadier beside a browser than one per core."""
+    """Make a kernel ready for widgets: steady beside a browser, and without pauses.
+
+    One BLAS thread, here and in processes started from here. What was imported is set aside from the search for
+    garbage, which would otherwise keep a picture waiting for a tenth of a second now and then.
+    """
+    gc.collect()
+    gc.freeze()
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
     threadpoolctl.threadpool_limits(1)
@@ -157,7 +164,8 @@ class Explorer(ipywidgets.VBox):
         if start >= self._due:
             self._set("jpeg", self._picture.jpeg(result))
             now = time.perf_counter()
-            self._due = now + max(_FRAME - (now - start), now - start)  # half the time for pictures at most
+            grid = max(self._due, start - _FRAME) + _FRAME  # a picture that was late does not put off the next
+            self._due = max(grid, 2 * now - start)  # half the time for pictures at most
 
     def _end(self):
         if not self._due:
