@@ -73,6 +73,7 @@ CHANGES = {
     "left title": lambda ax: ax.set_title("left", loc="left"),
     "size of the title": lambda ax: ax.set_title("title", fontsize="small"),
     "colour of the title": lambda ax: ax.title.set_color("red"),
+    "pad of tick labels": lambda ax: ax.tick_params(pad=9),
     "direction of ticks": lambda ax: ax.tick_params(direction="in"),
     "one tick label": lambda ax: ax.get_xticklabels()[1].set_color("green"),
     "one tick": lambda ax: ax.xaxis.get_major_ticks()[1].tick1line.set_markersize(9),

@@ -98,14 +98,14 @@ def _looks(axis):
     label = axis.get_label_text(), axis.labelpad, axis.get_label_position(), styles(axis.label, axis.offsetText)
     spines = [str(spine.get_position()) for spine in axis.axes.spines.values()]
     rest = axis.axes.bbox.bounds, axis.get_visible(), formatters[0].get_offset(), tick_styles(axis, *map(len, at))
-    return id(axis), *words, *places, *label, *spines, *rest
+    return axis.axis_name, *words, *places, *label, *spines, *rest
 
 
 def tick_styles(axis, *most):
     """Return the styles of an axis's ticks, of ``most`` so many major and minor ones; one style where all are alike."""
     found = []
     for ticks, n in zip((axis.majorTicks, axis.minorTicks), most or (None, None), strict=True):
-        each = [styles(*tick.get_children()) for tick in ticks[: n and max(1, n)]]
+        each = [(tick.get_pad(), *styles(*tick.get_children())) for tick in ticks[: n and max(1, n)]]
         found.append(tuple(each if len(set(each)) > 1 else each[:1]))
     return tuple(found)
 
