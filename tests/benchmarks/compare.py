@@ -24,6 +24,7 @@ NETS = {
     "784-400-200-2": [784, 400, 200, 2, 200, 400, 784],
     "784-1000-500-250-2": [784, 1000, 500, 250, 2, 250, 500, 1000, 784],
 }
+PAUSE = 0.05  # seconds before a peer's turn: threads of the one before may wait for work in a loop, on its processor
 
 
 def interleave(calls, blocks, repeat=1):
@@ -31,6 +32,7 @@ def interleave(calls, blocks, repeat=1):
     seconds = {name: [] for name in calls}
     for block in range(-1, blocks):
         for name, call in calls.items():
+            time.sleep(PAUSE)
             start = time.perf_counter()
             for _ in range(repeat):
                 call()
