@@ -57,7 +57,7 @@ class Pixels:
         if places[0].size:
             box = tuple(slice(max(0, at[0] - _MARGIN), at[-1] + 1 + _MARGIN) for at in places)
             there = tuple(slice(w.start + at.start, w.start + at.stop) for w, at in zip(inside, box, strict=True))
-            self._now[key] = there, whole[box], pixels[box].copy()
+            self._now[key] = there, whole[box].copy(), pixels[box].copy()  # or all of it would be kept
         return None
 
     def _text(self, draw, gc, x, y, s, prop, angle, ismath=False, mtext=None):
