@@ -8,6 +8,7 @@ import numpy as np
 
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+_SIGNED = dict(cmap="RdBu_r", aspect="auto", interpolation="nearest")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DIGITS = (
     "#332288", "#88CCEE", "#44AA99", "#117733", "#999933",
@@ -189,7 +190,7 @@ def dots(ax, repeats, ylabel, most=np.inf):
 def signed(ax, values, title="", limit=None):
     """Draw an array (rows, columns) of signed numbers as a heat map, blue below 0, red above, white at 0."""
     limit = limit or float(np.nanmax(np.abs(values))) or 1.0
-    picture = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+    picture = ax.imshow(values, vmin=-limit, vmax=limit, **_SIGNED)
     ax.set_title(title, fontsize="small")
     ax.set_xticks([])
     ax.set_yticks([])
@@ -219,8 +220,7 @@ def signed_table(ax, rows, height=0.8, width=0.95):
         for left, (title, A) in enumerate(row.items()):
             if A is not None:
                 end = float(np.nanmax(np.abs(A)))
-                form = dict(cmap="RdBu_r", vmin=-(end or 1), vmax=end or 1, aspect="auto", interpolation="nearest")
-                ax.imshow(A, extent=(left, left + width, top + height, top), **form)
+                ax.imshow(A, vmin=-(end or 1), vmax=end or 1, extent=(left, left + width, top + height, top), **_SIGNED)
                 ax.plot(left + x, top + y, color="black", linewidth=0.8, clip_on=False)
                 words = f"{title}:  ±{end:.2g}" if end else f"{title}:  all 0"
                 ax.text(left + width / 2, top - 0.03, words, ha="center", va="bottom", fontsize="small")

@@ -95,7 +95,7 @@ def bands(results, x="epochs", spread="min-max"):
         places[i, : len(result.update)] = position(result, x)
         values[i, : len(result.update)] = result.test_loss
     whole = not np.isnan(values).any()
-    percentile, median = (np.percentile, np.median) if whole else (np.nanpercentile, np.nanmedian)  # ten times slower
+    percentile, median = (np.percentile, np.median) if whole else (np.nanpercentile, np.nanmedian)  # far slower
     low, high = percentile(values, SPREADS[spread], axis=0)
     return median(places, axis=0), low, median(values, axis=0), high
 

@@ -4,7 +4,7 @@ In a picture that changes little by little, most of the time goes into axes and 
 keeps what drawing them did: the pixels before and after. So it needs no rules about order, overlap or transparency.
 """
 
-from collections import ChainMap, deque
+from collections import ChainMap
 from functools import partial
 
 import numpy as np
@@ -22,14 +22,12 @@ class Pixels:
         self._renderer = canvas.get_renderer()
         width, height = canvas.get_width_height(physical=True)
         self._pixels = np.frombuffer(self._renderer.buffer_rgba(), np.uint32).reshape(height, width)
-        self._now, self._before = {}, deque(maxlen=_PICTURES)
-        self._known = ChainMap()
+        self._now, self._known = {}, ChainMap()  # this picture's, those of the last few
         self._renderer.draw_text = partial(self._text, self._renderer.draw_text)
 
     def begin(self):
         """Begin a picture: what was not drawn in the last few is forgotten."""
-        self._before.appendleft(self._now)
-        self._now, self._known = {}, ChainMap(*self._before)
+        self._now, self._known = {}, ChainMap(self._now, *self._known.maps[: _PICTURES - 1])
 
     def watch(self, ax):
         """Have the axes of an Axes draw themselves by pixels of an earlier time where they can."""
@@ -37,16 +35,16 @@ class Pixels:
             axis.draw = partial(self._axis, axis, axis.draw)
             axis.get_tightbbox = partial(self._box, axis, axis.get_tightbbox)
 
-    def _draw(self, key, draw, window=lambda: (slice(0, None), slice(0, None))):
+    def _draw(self, key, draw, window=lambda: ...):
         """Do what ``draw()`` does, inside the window; ``key`` must tell all that it depends on but the pixels there."""
         if key not in self._known:
             self._now[key] = None  # to be kept if it is drawn a second time
             return draw()
         self._now[key] = self._known[key]
         if self._now[key]:
-            box, before, after = self._now[key]
-            if np.array_equal(self._pixels[box], before):
-                self._pixels[box] = after
+            inside, box, before, after = self._now[key]
+            if np.array_equal(self._pixels[inside][box], before):
+                self._pixels[inside][box] = after
                 return None
         inside = window()
         pixels = self._pixels[inside]
@@ -56,8 +54,7 @@ class Pixels:
         places = [np.flatnonzero(changed.any(axis=axis)) for axis in (1, 0)]
         if places[0].size:
             box = tuple(slice(max(0, at[0] - _MARGIN), at[-1] + 1 + _MARGIN) for at in places)
-            there = tuple(slice(w.start + at.start, w.start + at.stop) for w, at in zip(inside, box, strict=True))
-            self._now[key] = there, whole[box].copy(), pixels[box].copy()  # or all of it would be kept
+            self._now[key] = inside, box, whole[box].copy(), pixels[box].copy()  # or all of it would be kept
         return None
 
     def _text(self, draw, gc, x, y, s, prop, angle, ismath=False, mtext=None):
