@@ -18,7 +18,7 @@ import numpy as np
 import PIL.Image
 from nbclient import NotebookClient
 
-from aelib.coursework.notebooks import add_metadata
+from aelib.coursework.notebooks.form import add_metadata
 
 LABS = Path(__file__).resolve().parent.parent / "labs"
 WIDGET = "application/vnd.jupyter.widget-view+json"

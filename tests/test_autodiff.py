@@ -13,7 +13,7 @@ from conftest import NETS, SMALL, trained
 from aelib import Autoencoder, autodiff
 from aelib.autodiff import RULES, Dual, Node, call, sweep, tape
 from aelib.checks import compare, directional_derivative
-from aelib.coursework.earlier import written
+from aelib.coursework.notebooks.earlier import written
 
 LABS = Path(__file__).resolve().parent.parent / "labs"
 forward, backward, *RP = written("01_derivation", "forward", "backward", "rp_forward", "rp_backward", folder=LABS)

@@ -8,7 +8,7 @@ import pytest
 from aelib import Adam, Autoencoder, fit
 from aelib.activations import Sigmoid, activation
 from aelib.arrays import sum_of_squares
-from aelib.baselines import half_sse
+from aelib.common.baselines import half_sse
 
 
 def test_theta_is_one_vector_and_layers_are_views():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aelib.baselines import half_sse, ladder, pca
+from aelib.common.baselines import half_sse, ladder, pca
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aelib.study.claims import CLAIMS, VERDICTS, Verdict
+from aelib.trial.claims import CLAIMS, VERDICTS, Verdict
 from aelib.widgets import cards
 from aelib.widgets.cards import Ballot, predict, predictions, scores
 

@@ -7,9 +7,11 @@ import sys
 
 import pytest
 
-from aelib.coursework import notebooks, release, slices
 from aelib.coursework.__main__ import main
 from aelib.coursework.exercises import exercises
+from aelib.coursework.notebooks import cells as slices
+from aelib.coursework.notebooks import form as notebooks
+from aelib.coursework.notebooks import release
 
 LABS = notebooks.labs()
 A = "A_what_a_step_costs"

@@ -6,7 +6,9 @@ from answers import lab1
 
 from aelib import Autoencoder, passes
 from aelib.checks import CheckFailed, check_model
-from aelib.coursework import checkup, doctor, probes
+from aelib.coursework import checkup
+from aelib.coursework.doctor import diagnosis as doctor
+from aelib.coursework.doctor import networks as probes
 
 
 @pytest.mark.parametrize("net", probes.NETS)

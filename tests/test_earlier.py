@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from aelib.coursework.earlier import written
+from aelib.coursework.notebooks.earlier import written
 
 
 @pytest.fixture

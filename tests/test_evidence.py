@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from aelib.settings import NETS, Settings
-from aelib.study import evidence
+from aelib.common.settings import NETS, Settings
 from aelib.study.kinds import Run
 from aelib.study.results import Result
+from aelib.trial import evidence
 
 
 def run(losses, net="784-2", method="Adam", **arrays):

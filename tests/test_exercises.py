@@ -4,8 +4,9 @@ import copy
 
 import pytest
 
-from aelib.coursework import audit, notebooks
+from aelib.coursework import audit
 from aelib.coursework.exercises import exercises
+from aelib.coursework.notebooks import form as notebooks
 
 NOTEBOOKS = {lab: notebooks.read(path) for lab, path in notebooks.labs().items()}
 REGISTERED = list(exercises().values())

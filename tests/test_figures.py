@@ -7,7 +7,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from aelib.settings import NETS, Settings
+from aelib.common.settings import NETS, Settings
 from aelib.study import figures
 from aelib.study.kinds import Run
 from aelib.study.results import Result

@@ -3,7 +3,7 @@ import pytest
 from conftest import NETS, SMALL, trained
 
 from aelib import Autoencoder
-from aelib.geometry import decoder_jacobian, distortion, ellipses, metric
+from aelib.common.geometry import decoder_jacobian, distortion, ellipses, metric
 from aelib.widgets.latent.drawing import mnist_form
 
 

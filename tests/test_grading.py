@@ -18,11 +18,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aelib.coursework import answers, audit, grading, notebooks, release, submissions, wire
+from aelib.coursework import audit
 from aelib.coursework.__main__ import main
-from aelib.coursework.answers import Answer, Submitted
 from aelib.coursework.exercises import EXERCISES, exercises
+from aelib.coursework.grading import answers, submissions, wire
+from aelib.coursework.grading import grade as grading
+from aelib.coursework.grading.answers import Answer, Submitted
 from aelib.coursework.judge import judge
+from aelib.coursework.notebooks import form as notebooks
+from aelib.coursework.notebooks import release
 
 A = "A_what_a_step_costs"
 LABS = notebooks.labs()
@@ -110,8 +114,8 @@ def helper_elsewhere(made):
 OUTSIDE = "outside-" + str(os.getpid())
 RIGHT, WRONG, CRASH, TIME = "right", "wrong", "crash", "time"
 PATCH = """
-import aelib.checks, aelib.coursework.judge, aelib.coursework.exercises, aelib.coursework.laws
-aelib.checks.check_equal = aelib.coursework.laws.close = lambda *a, **k: None
+import aelib.checks, aelib.coursework.judge, aelib.coursework.exercises, aelib.coursework.exercises.laws
+aelib.checks.check_equal = aelib.coursework.exercises.laws.close = lambda *a, **k: None
 for e in list(aelib.coursework.exercises.EXERCISES.values()):
     object.__setattr__(e, "test", lambda *a: None)
 check_equal = examine = print
@@ -126,7 +130,7 @@ def count_hvp(sizes, n):
 """
 STEALS = """
 import gc
-from aelib.coursework import inside
+from aelib.coursework.grading import inside
 def count_hvp(sizes, n):
     for server in gc.get_objects():
         if type(server) is inside._Server:

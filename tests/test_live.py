@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from aelib.settings import Settings
-from aelib.widgets import live
+from aelib.common.settings import Settings
+from aelib.labs import live
 
 SIZES = (784, 5, 2, 5, 784)
 

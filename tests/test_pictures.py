@@ -13,8 +13,8 @@ from matplotlib.axis import XAxis, YAxis
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from aelib import plots
-from aelib.coursework import slices
+from aelib.common import plots
+from aelib.coursework.notebooks import cells as slices
 from aelib.widgets import Explorer
 from aelib.widgets.pictures import Picture
 

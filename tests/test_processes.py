@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from test_study import same, small
 
-from aelib.settings import OPTIMIZERS
+from aelib.common.settings import OPTIMIZERS
 from aelib.study import __main__ as cli
 from aelib.study import experiments, processes, runs
 from aelib.study import results as archive

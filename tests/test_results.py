@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from test_study import small
 
 from aelib import load_mnist
-from aelib.baselines import ladder
-from aelib.settings import OPTIMIZERS
+from aelib.common.baselines import ladder
+from aelib.common.settings import OPTIMIZERS
 from aelib.study import experiments, figures, processes, runs
 from aelib.study import results as archive
 from aelib.study.kinds import Map

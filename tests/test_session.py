@@ -9,8 +9,8 @@ import pytest
 
 import aelib
 from aelib import SGD, Adam, Autoencoder, RMSprop, train
+from aelib.common.settings import Settings
 from aelib.optimizers import cosine
-from aelib.settings import Settings
 from aelib.widgets.console.session import Session, change
 from aelib.widgets.console.transcript import as_code, diagnosis, to_csv
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from aelib import SGD, Adam, Autoencoder, RMSprop, trace
-from aelib.settings import NETS, Settings
+from aelib.common.settings import NETS, Settings
 
 SMALL = Settings(sizes=(784, 4, 784), images=300, batch=50, epochs=2)
 

@@ -9,9 +9,10 @@ from scipy.sparse.linalg import eigsh
 from test_pictures import assert_same
 
 from aelib import Autoencoder, load_mnist, train
+from aelib.common.settings import NETS, OPTIMIZERS, Settings
 from aelib.curvature import hessian, preconditioned
-from aelib.settings import NETS, OPTIMIZERS, Settings
-from aelib.study import experiments, figures, panels, probes, processes, runs
+from aelib.labs import lab7 as panels
+from aelib.study import experiments, figures, probes, processes, runs
 from aelib.study import results as archive
 from aelib.study.averaging import HORIZON, HORIZONS
 from aelib.study.experiments import AVERAGED, CHOSEN, TUNED, reported

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from aelib.autodiff import Node
-from aelib.widgets.tape import draw_walk, walk
+from aelib.labs.lab6 import draw_walk, walk
 
 NAMES = ["x", "r", "square", "sum", "F"]
 PLACES = {name: (k, 0) for k, name in enumerate(NAMES)}

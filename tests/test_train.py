@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from aelib import SGD, Adam, Autoencoder, Diverged, History, Interrupted, RMSprop, fit, trace, train
-from aelib.baselines import ladder
+from aelib.common.baselines import ladder
 from aelib.optimizers import cosine
 
 

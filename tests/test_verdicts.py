@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from aelib.settings import NETS, Settings
-from aelib.study import evidence, verdicts
-from aelib.study.claims import VERDICTS
+from aelib.common.settings import NETS, Settings
 from aelib.study.experiments import CASES, reported
 from aelib.study.kinds import Run
 from aelib.study.results import Result
+from aelib.trial import evidence, verdicts
+from aelib.trial.claims import VERDICTS
 
 
 def run(ends, net="784-2", method="Adam", seed=0, **changes):

@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from aelib import plots
-from aelib.settings import Settings
+from aelib.common import plots
+from aelib.common.settings import Settings
 from aelib.widgets import Explorer
 from aelib.widgets.controls import ALL, RUN, run_controls
 from aelib.widgets.pictures import Picture, picture

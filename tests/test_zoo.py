@@ -5,7 +5,7 @@ import pytest
 from answers import labB
 
 from aelib.checks import check_gradient
-from aelib.coursework import specimens, zoo
+from aelib.coursework.zoo import specimens, zoo
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -5,8 +5,9 @@ import secrets
 import sys
 from pathlib import Path
 
-from aelib.coursework import audit, grading
-from aelib.coursework.release import release
+from aelib.coursework import audit
+from aelib.coursework.grading import grade as grading
+from aelib.coursework.notebooks.release import release
 
 
 def main(arguments=None):

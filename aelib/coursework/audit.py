@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 import aelib
-from aelib.coursework import notebooks, release, slices
-from aelib.coursework.answers import Answer
 from aelib.coursework.exercises import exercises
+from aelib.coursework.grading.answers import Answer
 from aelib.coursework.judge import judge
+from aelib.coursework.notebooks import cells as slices
+from aelib.coursework.notebooks import form as notebooks
+from aelib.coursework.notebooks import release
 
 SEEDS = ("practice", 1, "course 2027")
 EMPTY = {

@@ -5,8 +5,8 @@ from unittest import mock
 import numpy as np
 
 from aelib import checks
-from aelib.coursework.doctor import Diagnosis
-from aelib.coursework.tracing import Failed, call, close
+from aelib.coursework.doctor.diagnosis import Diagnosis
+from aelib.coursework.doctor.tracing import Failed, call, close
 
 ENTRIES = 200  # of theta that are looked at; of a longer one, that many at random
 FACTORS = {

@@ -18,9 +18,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from aelib.coursework import notebooks
 from aelib.coursework.exercises import EXERCISES, exercises
 from aelib.coursework.judge import MIME, Verdict, one_line, signature
+from aelib.coursework.notebooks import form as notebooks
 
 KEY = secrets.token_hex()
 _VARIABLE = "AELIB_VERDICT_KEY"

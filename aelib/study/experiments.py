@@ -12,7 +12,7 @@ study takes MNIST's own 60,000 and 10,000.
 import itertools
 from dataclasses import replace
 
-from aelib.settings import NETS, OPTIMIZERS, Settings
+from aelib.common.settings import NETS, OPTIMIZERS, Settings
 from aelib.study.kinds import Map, Race, Run
 
 AUTHOR = {  # the nets of the report -> the activations of their hidden layers

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from aelib import plots
-from aelib.baselines import ladder
+from aelib.common import plots
+from aelib.common.baselines import ladder
 from aelib.datasets import data_folder, load_mnist
 from aelib.study.results import MissingResult, load, whole_seeds
 from aelib.study.runs import ten_digits

@@ -7,7 +7,7 @@ method of the arena.
 import itertools
 from dataclasses import dataclass, replace
 
-from aelib.settings import NETS, Settings
+from aelib.common.settings import NETS, Settings
 
 KEPT = {  # what a run may keep beside its curves -> its arrays and their dimensions; ``aelib.study.runs`` says more
     "codes": dict(codes=2),
@@ -83,7 +83,7 @@ class Map:
     Attributes:
         method: "PCA", "autoencoder" (codes stored by ``embedding``), "t-SNE" or "UMAP" (defaults of their libraries;
             t-SNE starts from PCA and gives one map whatever the seed).
-        net: key of ``aelib.settings.NETS`` for "autoencoder", else "".
+        net: key of ``aelib.common.settings.NETS`` for "autoencoder", else "".
         seed: of the stored net, or of t-SNE and UMAP.
         train: number of training images.
         test: number of test images.
@@ -119,7 +119,7 @@ class Race:
         seed: of the initial weights.
         budget: in gradients of all the images.
         images: their number.
-        net: "", or a key of ``aelib.settings.NETS``: with ReLU, in float32, the loss measured on other images.
+        net: "", or a key of ``aelib.common.settings.NETS``: with ReLU, in float32, the loss measured on other images.
         held_out: whether these are the last 10,000 training images instead of the test images.
     """
 

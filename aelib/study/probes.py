@@ -36,7 +36,7 @@ def bound(settings):
 
     Source: Cohen et al., 2021 (arXiv:2103.00065), section 2; 2022 (arXiv:2207.14484), section 2.
 
-    >>> from aelib.settings import Settings
+    >>> from aelib.common.settings import Settings
     >>> round(bound(Settings(step=0.5, momentum=0.9))), round(bound(Settings(method="SGD", step=0.5, momentum=0.0)))
     (76, 4)
     """

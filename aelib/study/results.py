@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from aelib.autoencoder import Autoencoder
+from aelib.common.settings import Settings
 from aelib.datasets import data_folder, load_mnist
 from aelib.files import load_json, load_npz, save_npz, save_text
-from aelib.settings import Settings
 from aelib.study.experiments import plan
 from aelib.study.kinds import KEPT, Map, Race, Run
 

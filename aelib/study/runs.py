@@ -24,9 +24,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from aelib.baselines import pca
+from aelib.common.baselines import pca
+from aelib.common.settings import NETS
 from aelib.datasets import data_folder, load_mnist
-from aelib.settings import NETS
 from aelib.study import probes
 from aelib.study.arena import race
 from aelib.study.averaging import Averaged

@@ -3,8 +3,8 @@
 import ipywidgets
 
 from aelib.activations import ACTIVATIONS
+from aelib.common.settings import NETS, OPTIMIZERS, OUTPUT_BIASES, SCHEDULES
 from aelib.layers import INITIALISERS
-from aelib.settings import NETS, OPTIMIZERS, OUTPUT_BIASES, SCHEDULES
 
 RUN = ("step", "batch", "epochs", "method", "sizes", "init", "hidden", "output_bias")
 ALL = (*RUN, "images", "schedule", "momentum", "decay", "weight_decay", "epsilon_inside", "seed")

@@ -246,7 +246,7 @@ def draw(results, path):
     """Draw the ratios of a training step with Adam, by net, batch size, peer and threads, as one figure."""
     from matplotlib.figure import Figure
 
-    from aelib.plots import LINES
+    from aelib.common.plots import LINES
 
     panels = [(t, b) for t in results["threads"] for b in (100, 1000)]
     figure = Figure(figsize=(10, 3.2 * len(results["threads"])), dpi=100, layout="constrained")

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from aelib.coursework import grading, notebooks, release
+from aelib.coursework.grading import grade as grading
+from aelib.coursework.notebooks import form as notebooks
+from aelib.coursework.notebooks import release
 
 
 class Slip(ast.NodeTransformer):

@@ -50,7 +50,8 @@ import time
 import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
-from aelib import Autoencoder, load_mnist, plots
+from aelib import Autoencoder, load_mnist
+from aelib.common import plots
 from aelib.widgets.console import Console
 from aelib.widgets.latent import LatentExplorer
 from aelib.widgets import Explorer, start_lab

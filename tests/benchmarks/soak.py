@@ -32,7 +32,8 @@ CELLS = [
 import os
 import ipywidgets
 import numpy as np
-from aelib import Adam, Autoencoder, fit, load_mnist, plots
+from aelib import Adam, Autoencoder, fit, load_mnist
+from aelib.common import plots
 from aelib.widgets.console import Console
 from aelib.widgets.latent import LatentExplorer
 from aelib.widgets import Explorer, start_lab

@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 
-from aelib.coursework import notebooks, release
+from aelib.coursework.notebooks import form as notebooks
+from aelib.coursework.notebooks import release
 
 from .conftest import ARTIFACTS, ROOT, run_all
 

@@ -18,8 +18,9 @@ CELLS = [
 import asyncio
 import os
 import ipywidgets
-from aelib import load_mnist, plots, train
-from aelib.settings import Settings
+from aelib import load_mnist, train
+from aelib.common import plots
+from aelib.common.settings import Settings
 from aelib.widgets import Explorer, start_lab
 
 start_lab()

@@ -3,9 +3,9 @@
 import numpy as np
 
 from aelib.checks import directional_derivative
-from aelib.coursework.doctor import diagnose
+from aelib.coursework.doctor.diagnosis import diagnose
 from aelib.coursework.exercises import Wrong, exercise
-from aelib.coursework.laws import close, unchanged
+from aelib.coursework.exercises.laws import close, unchanged
 
 LAB = "01_derivation"
 PASSES = {  # points, and the function of the package that it is

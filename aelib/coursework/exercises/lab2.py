@@ -4,7 +4,7 @@ import numpy as np
 
 from aelib.checks import directional_derivative
 from aelib.coursework.exercises import Wrong, exercise
-from aelib.coursework.laws import array, close, number, unchanged
+from aelib.coursework.exercises.laws import array, close, number, unchanged
 
 LAB = "02_finite_difference_checks"
 

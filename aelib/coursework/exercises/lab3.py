@@ -3,7 +3,7 @@
 import numpy as np
 
 from aelib.coursework.exercises import Wrong, exercise
-from aelib.coursework.laws import array, close
+from aelib.coursework.exercises.laws import array, close
 from aelib.optimizers import SGD, Adam, RMSprop
 
 LAB = "03_optimizers"

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from aelib.coursework.exercises import Wrong, exercise
-from aelib.coursework.laws import array, close
+from aelib.coursework.exercises.laws import array, close
 
 LAB = "04_hyperparameter_grids"
 

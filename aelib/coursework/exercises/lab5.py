@@ -6,13 +6,13 @@ from itertools import pairwise
 import numpy as np
 
 from aelib.coursework.exercises import exercise
-from aelib.coursework.laws import array, close, number, several, unchanged
+from aelib.coursework.exercises.laws import array, close, number, several, unchanged
 
 LAB = "05_embeddings"
 NAMES = ("W", "b", "W_next", "A")  # of the arguments of ``redrawn``
 
 
-@exercise("metric", lab=LAB, points=1, own=("aelib.geometry.metric",))
+@exercise("metric", lab=LAB, points=1, own=("aelib.common.geometry.metric",))
 def metric(answer, rng):
     """dz^T M dz is the squared length of J dz, and M is symmetric; one code, several, three numbers."""
     for n, D, d in ((1, 3, 2), (4, 7, 2), (3, 2, 2), (2, 6, 3)):

@@ -4,7 +4,7 @@ import numpy as np
 
 from aelib.autodiff import RULES
 from aelib.coursework.exercises import Wrong, exercise
-from aelib.coursework.laws import array, close, number, several, unchanged
+from aelib.coursework.exercises.laws import array, close, number, several, unchanged
 
 LAB = "06_automatic_differentiation"
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from aelib import Autoencoder
 from aelib.coursework.exercises import Wrong, exercise
-from aelib.coursework.laws import array, close, number, several, unchanged
+from aelib.coursework.exercises.laws import array, close, number, several, unchanged
 
 LAB = "07_curvature_at_work"
 

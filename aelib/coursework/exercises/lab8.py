@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from aelib.coursework.exercises import Wrong, exercise
-from aelib.coursework.laws import array, close, number
+from aelib.coursework.exercises.laws import array, close, number
 
 LAB = "08_the_report_on_trial"
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from aelib.coursework.exercises import Wrong, exercise
-from aelib.coursework.laws import close, number
+from aelib.coursework.exercises.laws import close, number
 
 LAB = "A_what_a_step_costs"
 

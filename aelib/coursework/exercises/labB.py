@@ -1,8 +1,8 @@
 """Exercises of lab B, the bug zoo: checks are judged by what they reject, a diagnosis by the bug that was drawn."""
 
-from aelib.coursework import zoo
 from aelib.coursework.exercises import Wrong, exercise
-from aelib.coursework.laws import several
+from aelib.coursework.exercises.laws import several
+from aelib.coursework.zoo import zoo
 
 LAB = "B_bug_zoo"
 DUE = 0.9  # of the wrong implementations

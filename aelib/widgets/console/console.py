@@ -15,9 +15,9 @@ from dataclasses import fields
 import ipywidgets
 import numpy as np
 
-from aelib.baselines import ladder
+from aelib.common.baselines import ladder
+from aelib.common.settings import COEFFICIENTS, NETS, Settings
 from aelib.datasets import MNIST
-from aelib.settings import COEFFICIENTS, NETS, Settings
 from aelib.widgets.console.controls import Clipboard, buttons
 from aelib.widgets.console.player import Player
 from aelib.widgets.console.screen import SIZE, Screen

@@ -9,7 +9,7 @@ import PIL.Image
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from aelib import plots
+from aelib.common import plots
 from aelib.widgets.pictures import DPI, encoded
 
 SIZE = (840, 404)  # pixels

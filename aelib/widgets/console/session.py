@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aelib.baselines import half_sse
-from aelib.settings import LIVE, Settings
+from aelib.common.baselines import half_sse
+from aelib.common.settings import LIVE, Settings
 from aelib.train import Diverged, History, train
 
 TEST_IMAGES = 1000  # of the test set, evenly spread: on these the loss is measured while training

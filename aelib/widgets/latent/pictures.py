@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from aelib import plots
-from aelib.geometry import distortion, ellipses
+from aelib.common import plots
+from aelib.common.geometry import distortion, ellipses
 from aelib.widgets.pictures import DPI, encoded
 
 UNDER = ("nothing", "distortion", "ellipses")

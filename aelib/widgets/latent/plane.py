@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 
-from aelib.geometry import decoder_jacobian, distortion
+from aelib.common.geometry import decoder_jacobian, distortion
 
 
 class CodePlane:

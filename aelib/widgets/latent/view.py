@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib import colormaps
 
-from aelib.baselines import half_sse
-from aelib.geometry import decoder_jacobian, ellipses
+from aelib.common.baselines import half_sse
+from aelib.common.geometry import decoder_jacobian, ellipses
 
 _LONG = 0.12  # long half-axis of the ellipse at the point, of the plane's width: its form counts, not its size
 

@@ -5,11 +5,11 @@
 
 import numpy as np
 
-from aelib.settings import OPTIMIZERS
-from aelib.study.claims import Verdict
-from aelib.study.evidence import LEVELS, PAIRS, after, ahead, crossed, epoch_ends, rises, span, speeds, waking
+from aelib.common.settings import OPTIMIZERS
 from aelib.study.experiments import AUTHOR
 from aelib.study.figures import final, finals, select
+from aelib.trial.claims import Verdict
+from aelib.trial.evidence import LEVELS, PAIRS, after, ahead, crossed, epoch_ends, rises, span, speeds, waking
 
 _METHODS = tuple(OPTIMIZERS)
 SHALLOW_TO_DEEP = tuple(AUTHOR)

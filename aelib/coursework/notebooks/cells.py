@@ -6,7 +6,7 @@ import contextlib
 import symtable
 from dataclasses import dataclass
 
-from aelib.coursework.notebooks import BEGIN
+from aelib.coursework.notebooks.form import BEGIN
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def program(notebook, task, answer=None, helpers=(), own_passes=False):
 
     Args:
         notebook: the source of the lab.
-        task: an ``aelib.coursework.notebooks.Task`` of it.
+        task: an ``aelib.coursework.notebooks.form.Task`` of it.
         answer: source of the cell that holds the answer; by default the solution.
         helpers: sources of cells of the student's own, for names that the lab does not define.
         own_passes: take the answers to earlier exercises from ``helpers``, in place of the lab's solutions.

@@ -46,7 +46,7 @@ def labs():
     Raises:
         FileNotFoundError: the package was installed without its labs.
     """
-    folder = Path(__file__).resolve().parents[2] / "labs"
+    folder = Path(__file__).resolve().parents[3] / "labs"
     paths = sorted(folder.glob("*.ipynb"))
     if not paths:
         raise FileNotFoundError(

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aelib import plots
+from aelib.common import plots
 from aelib.study.figures import groups
 from aelib.study.probes import WAYS, bound
 

@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aelib.coursework.causes import Cause, search
-from aelib.coursework.probes import (
+from aelib.coursework.doctor.causes import Cause, search
+from aelib.coursework.doctor.networks import (
     FORMS,
     NETS,
     Observation,
@@ -36,7 +36,7 @@ from aelib.coursework.probes import (
     read,
     right_passes,
 )
-from aelib.coursework.tracing import Failed, close, line_where, places, unreached
+from aelib.coursework.doctor.tracing import Failed, close, line_where, places, unreached
 
 TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
 

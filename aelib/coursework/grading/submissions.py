@@ -5,8 +5,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aelib.coursework import notebooks, slices
 from aelib.coursework.judge import one_line
+from aelib.coursework.notebooks import cells as slices
+from aelib.coursework.notebooks import form as notebooks
 
 MOST = 5  # definitions of one answer that are tried
 

@@ -12,9 +12,9 @@ import sys
 import tempfile
 import time
 
-from aelib.coursework import wire
 from aelib.coursework.exercises import find
-from aelib.coursework.inside import serve
+from aelib.coursework.grading import wire
+from aelib.coursework.grading.inside import serve
 from aelib.coursework.judge import UNWRITTEN, Verdict, judge, one_line
 
 MEMORY = 2 << 30  # bytes beyond what the process starts with
@@ -108,7 +108,7 @@ class Answer:
     def __enter__(self):
         context = multiprocessing.get_context(METHOD)
         if METHOD == "forkserver":
-            context.set_forkserver_preload(["aelib", "aelib.coursework.inside"])
+            context.set_forkserver_preload(["aelib", "aelib.coursework.grading.inside"])
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=serve, args=(theirs, self.folder.name, self.memory), daemon=True)

@@ -5,7 +5,8 @@ import json
 import shutil
 from pathlib import Path
 
-from aelib.coursework import notebooks, slices
+from aelib.coursework.notebooks import cells as slices
+from aelib.coursework.notebooks import form as notebooks
 from aelib.files import save_text
 
 

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from aelib import plots
+from aelib.common import plots
 from aelib.history import Diverged
 from aelib.train import train
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 
-from aelib.coursework.lines import DERIVED, EXTENDED, LINES, axes, split, terms_of
+from aelib.coursework.doctor.pass_algebra import DERIVED, EXTENDED, LINES, axes, split, terms_of
 
 UNITS = ("z", "u", "g'", "g''", "grad_z", "grad_u", "R_z", "R_u", "R_grad_z", "R_grad_u", "x")
 INSTEAD = {  # what a factor may be mistaken for, beside those of the same axes

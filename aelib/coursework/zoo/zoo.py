@@ -19,9 +19,9 @@ from functools import cache
 import numpy as np
 
 from aelib.coursework.exercises import Wrong
+from aelib.coursework.grading.wire import Handle
 from aelib.coursework.judge import crash
-from aelib.coursework.specimens import FUNCTIONS, PLAIN, RIGHT, functions, print_of, wrong_species
-from aelib.coursework.wire import Handle
+from aelib.coursework.zoo.specimens import FUNCTIONS, PLAIN, RIGHT, functions, print_of, wrong_species
 
 HIDDEN = 24
 DISEASES = {  # the public bugs, of which patients have one: (quantity, how the name of its species ends)

@@ -16,9 +16,11 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from aelib.coursework import notebooks, release, submissions
-from aelib.coursework.answers import Submitted
 from aelib.coursework.exercises import EXERCISES, exercises
+from aelib.coursework.grading import submissions
+from aelib.coursework.grading.answers import Submitted
+from aelib.coursework.notebooks import form as notebooks
+from aelib.coursework.notebooks import release
 from aelib.files import save_text
 
 COLUMNS = ("student", "lab", "number", "exercise", "points", "of", "state", "reason", "seconds")
@@ -38,7 +40,9 @@ def graded_notebook(lab, source, orders):
         cell = {"cell_type": "code", "id": name, "metadata": {}, "source": text}
         return cell | {"outputs": [], "execution_count": None}
 
-    cells = [code("start", "from aelib.coursework import examine\nfrom aelib.coursework.grading import submitted")]
+    cells = [
+        code("start", "from aelib.coursework import examine\nfrom aelib.coursework.grading.grade import submitted")
+    ]
     for task in notebooks.tasks(source):
         if task.name in orders:
             heading = f"### {task.kind} {task.number} ({task.points} point{'s' * (task.points > 1)})"
@@ -73,7 +77,7 @@ def judged(folder, orders, sources, seed):
         f"--verdicts={told}",
     ]
     environment = os.environ | {"AELIB_SEED": str(seed), "OPENBLAS_NUM_THREADS": "1", "PYTEST_ADDOPTS": ""}
-    root = str(Path(__file__).resolve().parents[2])
+    root = str(Path(__file__).resolve().parents[3])
     environment["PYTHONPATH"] = os.pathsep.join([root, *filter(None, [environment.get("PYTHONPATH")])])
     subprocess.run(
         [sys.executable, "-m", "pytest", *options, "-c", "pytest.ini", *(path.name for path in paths)],

@@ -7,7 +7,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from aelib.coursework import wire
+from aelib.coursework.grading import wire
 
 OWN, LAB = "your answer", "the lab"  # file names of code, in tracebacks
 
@@ -154,7 +154,7 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 def _guard(folder):
     """Return an audit hook that refuses what an answer has no business with."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     hidden = [str(package / "exercises"), str(package.parents[1] / "tests"), str(package.parents[1] / "labs")]
     inside, realpath, devnull, fspath = os.path.realpath(folder) + os.sep, os.path.realpath, os.devnull, os.fspath
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from aelib.coursework import notebooks, slices
+from aelib.coursework.notebooks import cells as slices
+from aelib.coursework.notebooks import form as notebooks
 
 
 def written(lab, *names, folder="."):

@@ -11,9 +11,9 @@ from functools import cache
 import numpy as np
 
 from aelib.activations import activation
-from aelib.coursework import bank
-from aelib.coursework.lines import LINES, PASSES, simulate
-from aelib.coursework.probes import given_to
+from aelib.coursework.doctor import wrong_lines as bank
+from aelib.coursework.doctor.networks import given_to
+from aelib.coursework.doctor.pass_algebra import LINES, PASSES, simulate
 from aelib.layers import dense_layers, n_params
 
 FUNCTIONS = ("loss", "output", "grad", "jvp", "vjp", "hvp", "gnvp")

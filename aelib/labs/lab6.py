@@ -3,7 +3,7 @@
 import numpy as np
 
 from aelib.autodiff import maps, sweep, tape
-from aelib.plots import LINES
+from aelib.common.plots import LINES
 
 
 def walk(output, names, step):

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aelib.coursework import bank
-from aelib.coursework.lines import steps, terms_of
-from aelib.coursework.tracing import close
+from aelib.coursework.doctor import wrong_lines as bank
+from aelib.coursework.doctor.pass_algebra import steps, terms_of
+from aelib.coursework.doctor.tracing import close
 
 
 @dataclass

@@ -7,11 +7,12 @@ import itertools
 
 import numpy as np
 
-from aelib import passes, plots
+from aelib import passes
 from aelib.activations import activation
 from aelib.checks import compare
+from aelib.common import plots
+from aelib.common.settings import OPTIMIZERS
 from aelib.layers import dense_layers, initialiser, n_params
-from aelib.settings import OPTIMIZERS
 from aelib.study.figures import final, groups, select
 
 PAIRS = tuple(itertools.combinations(range(10), 2))  # of digits

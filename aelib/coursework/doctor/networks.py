@@ -4,8 +4,8 @@ import numpy as np
 
 from aelib import passes
 from aelib.activations import activation
-from aelib.coursework.lines import simulate, steps
-from aelib.coursework.tracing import Failed, call, close
+from aelib.coursework.doctor.pass_algebra import simulate, steps
+from aelib.coursework.doctor.tracing import Failed, call, close
 from aelib.layers import dense_layers, n_params
 
 FORMS = {  # arguments of each function, what it returns, and the passes before it

@@ -1,0 +1,1 @@
+"""Grading: submissions in, points and reasons out."""

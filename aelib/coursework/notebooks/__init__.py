@@ -1,0 +1,1 @@
+"""Notebooks as files: their cells, what they hold, and the student edition."""

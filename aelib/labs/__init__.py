@@ -1,0 +1,1 @@
+"""What the notebooks in ``labs/`` draw and run: a module a lab, and ``live`` for several."""
