@@ -5,8 +5,13 @@ A rule gives, for each argument of a function, the linear map from its change to
     forward mode   tangent(z) = sum over the arguments a of map(tangent(a)), along with the value: ``Dual``
     reverse mode   adjoint(a) = sum over the uses z of a of transpose(adjoint(z)), backwards: ``Node``, ``sweep``
 
-NumPy hands its functions over to the arrays it is given, so one code runs on arrays, Duals and Nodes. A Node may hold a
-Dual, a Dual may hold Nodes: both give H p. No rule conjugates: complex arrays pass. Wengert, 1964; Linnainmaa, 1970.
+NumPy hands its functions over to the arrays it is given, so one code runs on arrays, Duals and Nodes, if it makes new
+arrays (u = u + b) where it might change old ones (u += b), and calls functions that have a rule: else one sentence says
+so. A Node may hold a Dual, a Dual may hold Nodes: both give H p. No rule conjugates: complex arrays pass.
+
+Sources: R. E. Wengert, A simple automatic derivative evaluation program, 1964 (forward mode); S. Linnainmaa, The
+representation of the cumulative rounding error of an algorithm as a Taylor expansion of the local rounding errors,
+1970 (reverse mode).
 """
 
 import copy
@@ -46,10 +51,43 @@ def _join(a, b):
     return np.concatenate([a, b])
 
 
+def _einsum(*factors, subscripts):
+    return np.einsum(subscripts, *factors)
+
+
+def _einsum_rule(z, *factors, subscripts):
+    """Return the rule of a sum of products: the adjoint of a factor is another one, of z's adjoint and the others."""
+    inputs, output = subscripts.split("->")
+    inputs, rule = inputs.split(","), []
+    for k, (letters, a) in enumerate(zip(inputs, factors, strict=True)):
+        others = [*factors[:k], *factors[k + 1 :]]
+        alone = [letter for letter in letters if letter not in output + "".join(inputs[:k] + inputs[k + 1 :])]
+        ones = np.ones([np.shape(a)[letters.index(letter)] for letter in alone])  # what was summed is repeated
+        back = ",".join([output, *inputs[:k], *inputs[k + 1 :], "".join(alone)]) + "->" + letters
+
+        def push(t, k=k):
+            return call(_einsum, *factors[:k], t, *factors[k + 1 :], subscripts=subscripts)
+
+        def pull(v, others=others, ones=ones, back=back):
+            return call(_einsum, v, *others, ones, subscripts=back)
+
+        rule.append((push, pull))
+    return rule
+
+
 def _matmul(z, a, b):
-    if np.ndim(a) != 2 or np.ndim(b) != 2:
-        raise ValueError(f"{np.shape(a)} @ {np.shape(b)}: expected two matrices (a dot product is the sum of a * b)")
-    return [(lambda t: t @ b, lambda v: v @ b.T), (lambda t: a @ t, lambda v: a.T @ v)]
+    if not {np.ndim(a), np.ndim(b)} <= {1, 2}:
+        raise ValueError(f"{np.shape(a)} @ {np.shape(b)}: expected matrices or vectors")
+    rows, columns = (a if np.ndim(a) == 2 else (1, -1)), (b if np.ndim(b) == 2 else (-1, 1))
+    A, B = (x if x is whole else np.reshape(x, whole) for x, whole in ((a, rows), (b, columns)))
+
+    def as_matrix(v):
+        return v if np.ndim(v) == 2 else np.reshape(v, (A.shape[0], B.shape[1]))
+
+    return [
+        (lambda t: t @ b, lambda v: np.reshape(as_matrix(v) @ B.T, a.shape)),
+        (lambda t: a @ t, lambda v: np.reshape(A.T @ as_matrix(v), b.shape)),
+    ]
 
 
 def _sum(z, a, axis=None, keepdims=False):
@@ -82,20 +120,90 @@ RULES = {  # f: with z = f(a, b, ...), a pair (map, transpose) for each argument
     operator.getitem: lambda z, a, key: [placed(key, a)[::-1]],
     _put: lambda z, a, key, shape: [placed(key, z)],
     _join: lambda z, a, b: [placed(slice(a.shape[0]), z), placed(slice(a.shape[0], None), z)],
+    _einsum: _einsum_rule,
 }
 CONSTANT = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, np.shape, np.ndim}
 CONSTANT |= {np.iscomplexobj, np.empty_like, np.zeros_like, np.ones_like}  # their derivative is 0, or they have none
 
 
+def _concatenate(arrays, axis=0):
+    if axis is None:
+        arrays, axis = [np.reshape(a, -1) for a in arrays], 0
+    if axis != 0:
+        raise TypeError(f"joined along axis {axis}: expected axis 0 for Duals and Nodes")
+    return functools.reduce(functools.partial(call, _join), arrays)
+
+
+def _hstack(arrays):
+    if any(np.ndim(a) != 1 for a in arrays):
+        raise TypeError("np.hstack: expected flat Duals or Nodes; use np.concatenate, which joins along axis 0")
+    return _concatenate(arrays)
+
+
+def _stack(arrays, axis=0):
+    return _concatenate([np.reshape(a, (1, *np.shape(a))) for a in arrays], axis)
+
+
+def _vstack(arrays):
+    return _concatenate([a if np.ndim(a) > 1 else np.reshape(a, (1, -1)) for a in arrays])
+
+
+def _append(a, b, axis=None):
+    return _concatenate([a, b], axis)
+
+
+def _dot(a, b):
+    if np.ndim(a) == np.ndim(b) == 1:
+        return np.sum(a * b)
+    return a @ b if np.ndim(a) and np.ndim(b) else a * b
+
+
+def _mean(a, axis=None, keepdims=False):
+    total = np.sum(a, axis=axis, keepdims=keepdims)
+    return total * (max(total.size, 1) / a.size)
+
+
+def _einsum_call(subscripts, *factors):
+    terms = subscripts.replace(" ", "").split("->")
+    if len(terms) != 2 or not all(t.isalpha() and len(set(t)) == len(t) for t in terms[0].split(",") if t):
+        raise TypeError(f"np.einsum({subscripts!r}): expected '->', and no letter twice in one factor")
+    return call(_einsum, *factors, subscripts="->".join(terms))
+
+
+COMPOSED = {  # functions of NumPy that others, with rules, make
+    np.concatenate: _concatenate,
+    np.hstack: _hstack,
+    np.stack: _stack,
+    np.vstack: _vstack,
+    np.append: _append,
+    np.dot: _dot,
+    np.inner: lambda a, b: _dot(a, np.transpose(b)),
+    np.outer: lambda a, b: np.reshape(a, (-1, 1)) * np.reshape(b, -1),
+    np.mean: _mean,
+    np.einsum: _einsum_call,
+    np.ravel: lambda a, order="C": np.reshape(a, -1),
+    np.squeeze: lambda a, axis=None: np.reshape(a, np.squeeze(np.empty(a.shape), axis).shape),
+    np.expand_dims: lambda a, axis: np.reshape(a, np.expand_dims(np.empty(a.shape), axis).shape),
+    np.copy: lambda a: +a,
+    np.square: lambda a: a * a,
+}
+
+
 def call(f, *arguments, **options):
     """Return f(*arguments, **options): an array, or a Dual or Node if an argument is one."""
+    if f in COMPOSED and not options.get("out"):
+        return COMPOSED[f](*arguments, **options)
     kinds = {type(a) for a in arguments if isinstance(a, Traced)}
     if f in CONSTANT or not (kinds or any(isinstance(a, Traced) for a in options.values())):
         return f(*map(_value, arguments), **options)
     if f not in RULES:
         raise TypeError(f"no rule for {f.__name__}: expected a function in autodiff.RULES, where you may add it")
-    if len(kinds) != 1 or "out" in options:
-        raise TypeError(f"{f.__name__}: expected one kind, Dual or Node, by position, and no array changed in place")
+    if "out" in options:
+        raise TypeError(
+            f"{f.__name__} into an array that is there, as in u += b: write u = u + b, which makes a new one"
+        )
+    if len(kinds) != 1:
+        raise TypeError(f"{f.__name__}: expected one kind, Dual or Node, by position")
     return kinds.pop()._made(f, arguments, options)
 
 
@@ -121,24 +229,46 @@ class Traced(NDArrayOperatorsMixin):
         return call(ufunc if method == "__call__" else getattr(ufunc, method), *arguments, **options)
 
     def __array_function__(self, f, types, arguments, options):
-        join = functools.partial(call, _join)
-        return functools.reduce(join, *arguments, **options) if f is np.concatenate else call(f, *arguments, **options)
+        if f not in RULES and f not in CONSTANT and f not in COMPOSED:  # it may hold Traced in a list, as np.stack does
+            raise TypeError(f"no rule for np.{f.__name__}: expected a function in autodiff.RULES, where you may add it")
+        return call(f, *arguments, **options)
 
     def __array__(self, *arguments, **options):
-        raise TypeError(f"a {type(self).__name__} is no array of numbers: there it would lose its derivative")
+        raise TypeError(
+            f"a {type(self).__name__} is no array of numbers: there it would lose its derivative (write a @ b for "
+            "a.dot(b); join pieces by np.concatenate rather than fill an array with them)"
+        )
 
     def __getitem__(self, key):
-        if not all(isinstance(k, int | slice) for k in (key if isinstance(key, tuple) else (key,))):
-            raise TypeError(f"no entries {key!r} of a {type(self).__name__}: expected integers and slices")
+        if not all(
+            k is None or k is ... or isinstance(k, int | slice) for k in (key if isinstance(key, tuple) else (key,))
+        ):
+            raise TypeError(f"no entries {key!r} of a {type(self).__name__}: expected integers, slices, None")
         return call(operator.getitem, self, key)
+
+    def __setitem__(self, key, value):
+        raise TypeError(
+            f"a {type(self).__name__} cannot be changed in place: make a new one (np.concatenate, np.where)"
+        )
+
+    def __len__(self):
+        return len(self.value)
 
     def __repr__(self):
         return f"{type(self).__name__}({', '.join(repr(part) for part in list(vars(self).values())[:2])})"
 
-    shape, ndim, dtype = (property(operator.attrgetter(f"value.{name}")) for name in ("shape", "ndim", "dtype"))
+    def reshape(self, *shape):
+        """Return the entries in another shape, given as one tuple or as numbers."""
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def ravel(self):
+        """Return the entries as a flat vector."""
+        return np.reshape(self, -1)
+
+    flatten = ravel
+    shape, ndim, dtype, size = (property(operator.attrgetter(f"value.{a}")) for a in ("shape", "ndim", "dtype", "size"))
     T, real = (property(lambda self, f=f: f(self)) for f in (np.transpose, np.real))
-    sum = np.sum
-    reshape = functools.partialmethod(lambda self, *shape: np.reshape(self, shape))
+    sum, mean, dot, copy, transpose, squeeze = np.sum, np.mean, np.dot, np.copy, np.transpose, np.squeeze
 
 
 class Dual(Traced):
