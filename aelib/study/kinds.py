@@ -29,19 +29,23 @@ class Run:
         settings: a ``Settings``.
         held_out: whether the loss is measured on the last 10,000 training images instead of the test images.
         keep: what is kept beside the curves: keys of ``KEPT``.
+        turned: None, or the digit whose images are all turned by a quarter, counterclockwise, to train and to test on.
 
     Raises:
-        ValueError: keep holds something else.
+        ValueError: keep holds something else, or turned is no digit.
     """
 
     settings: Settings
     held_out: bool = False
     keep: tuple = ()
+    turned: int | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "keep", (self.keep,) if isinstance(self.keep, str) else tuple(self.keep))
         if not set(self.keep) <= set(KEPT):
             raise ValueError(f"keep is {self.keep}: expected some of {', '.join(KEPT)}")
+        if self.turned not in (None, *range(10)):
+            raise ValueError(f"turned is {self.turned!r}: expected None, or a digit 0 to 9")
 
     @property
     def seed(self):

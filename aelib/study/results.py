@@ -7,7 +7,7 @@ made from another data set.
 
 import functools
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -228,6 +228,51 @@ def load(name, folder=None):
             f"stores them in {folder or results_folder()}"
         )
     return [found[run] for run in planned]
+
+
+def frame(name, moments=False, folder=None):
+    """Return the results of a whole experiment as a tidy pandas ``DataFrame``; errors as in ``load``.
+
+    ``frame("grid").pivot_table("loss", "batch", "step")`` is a table of means over the seeds.
+
+    Args:
+        name: of the experiment.
+        moments: a row a logged moment instead of a row a run.
+        folder: where results are stored.
+
+    Returns:
+        Columns named as the fields of ``Settings`` (and ``net``), of ``Map`` or of ``Race``; then, a row a run:
+        ``status``, ``loss``, the test loss at the end (inf where the run diverged), and ``cpu_seconds``; of a map
+        ``accuracy`` and ``trustworthiness``. A row a moment: ``update, images, epoch, seconds, train_loss, test_loss,
+        grad_norm``; of a race ``update, gradients, seconds, loss``.
+    """
+    return tidy(load(name, folder), moments)
+
+
+def tidy(results, moments=False):
+    """Return a list of ``Result`` as a ``DataFrame``; see ``frame``."""
+    import pandas as pd
+
+    return pd.DataFrame([row for result in results for row in _frame_rows(result, moments)])
+
+
+def _frame_rows(result, moments):
+    """Return the rows of one result, a list of dicts."""
+    run = result.run
+    if isinstance(run, Run):
+        own = dict(net=run.settings.net) | {f.name: getattr(run.settings, f.name) for f in fields(run.settings)}
+        last = dict(loss=float(result.test_loss[-1]) if result.status == "done" else np.inf)
+        columns = {name: result.arrays[name] for name in COLUMNS}
+        columns["epoch"] = result.images / run.settings.images
+    else:
+        own = {field.name: getattr(run, field.name) for field in fields(run)}
+        measured = {name: array for name, array in result.arrays.items() if array.ndim == 0}
+        last = {name: float(array) for name, array in measured.items()}
+        columns = {name: array for name, array in result.arrays.items() if array.ndim == 1}
+        last |= dict(loss=float(result.arrays["loss"][-1])) if isinstance(run, Race) else {}
+    if not moments:
+        return [own | dict(status=result.status) | last | dict(cpu_seconds=result.info.get("cpu_seconds", np.nan))]
+    return [own | dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def whole_seeds(name, folder=None):

@@ -17,8 +17,10 @@ A race keeps ``update, gradients, seconds, loss``, see ``aelib.study.arena``.
 
 import functools
 import json
+import math
 import platform
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -100,9 +102,20 @@ def _version(package):
 # -- training ----------------------------------------------------------------------------------------------------------
 
 
-def _judged(run, images):
+def _turned(mnist, digit):
+    """Return the data set with every image of this digit turned by a quarter, counterclockwise."""
+    parts = {}
+    for part in ("train", "test"):
+        images, labels = getattr(mnist, f"{part}_images").copy(), getattr(mnist, f"{part}_labels")
+        own = images[labels == digit]
+        side = math.isqrt(own.shape[1])
+        images[labels == digit] = np.rot90(own.reshape(-1, side, side), axes=(1, 2)).reshape(own.shape)
+        parts |= {f"{part}_images": images}
+    return replace(mnist, **parts)
+
+
+def _judged(run, images, mnist):
     """Return the images on which a run is judged: the test images, or the last of the training images."""
-    mnist = _mnist()
     if not run.held_out:
         return mnist.test_images
     if images + _HELD_OUT > len(mnist.train_images):
@@ -114,14 +127,14 @@ def _judged(run, images):
 
 def _race(run):
     """Return the rows of a race."""
-    full = dict(sizes=NETS[run.net], hidden="relu", X_test=_judged(run, run.images)) if run.net else {}
+    full = dict(sizes=NETS[run.net], hidden="relu", X_test=_judged(run, run.images, _mnist())) if run.net else {}
     return race(_mnist().train_images[: run.images], run.method, run.options, run.seed, run.budget, **full)
 
 
 def _train(run):
     """Return (arrays, status) of a training run."""
-    mnist, own = _mnist(), run.settings
-    X, X_test = own.part(mnist.train_images), _judged(run, own.images)
+    mnist, own = _mnist() if run.turned is None else _turned(_mnist(), run.turned), run.settings
+    X, X_test = own.part(mnist.train_images), _judged(run, own.images, mnist)
     model, optimizer, per_epoch = own.model(X), own.optimizer(), -(-own.images // own.batch)
 
     def test_loss(model):

@@ -6,17 +6,19 @@ Results are lists of ``study.Result``; losses are half-SSE per image on the test
 import itertools
 
 import numpy as np
+import pandas as pd
 
 from aelib import passes
 from aelib.activations import activation
 from aelib.checks import compare
 from aelib.common import plots
 from aelib.common.settings import OPTIMIZERS
+from aelib.datasets import load_mnist
 from aelib.layers import dense_layers, initialiser, n_params
 from aelib.study.figures import final, groups, select
 
 PAIRS = tuple(itertools.combinations(range(10), 2))  # of digits
-LEVELS = (19, 18, 17, 16)  # half-SSE at which methods are compared on the way; the best runs end below the last
+LEVELS = (19, 18, 17)  # half-SSE at which methods are compared on the way; most runs of the deeper nets end below 17
 
 
 def span(values, digits=1):
@@ -50,6 +52,20 @@ def ahead(a, b):
 def rises(results, first=3):
     """Return the largest rise of the test loss from one epoch to the next after epoch ``first``, (runs,)."""
     return np.diff(epoch_ends(results, first, results[0].settings.epochs), axis=1).max(axis=1)
+
+
+def rise(result):
+    """Return the largest rise of one run's test loss from one epoch to the next after epoch 3."""
+    return float(rises([result])[0])
+
+
+def first_below(result, level):
+    """Return the update at which a run is first seen below this loss; one that never is counts with its length.
+
+    Seen is it at the moments logged: updates 1, 2, 5, 10, 20, 50, ... and the end of every epoch.
+    """
+    below = result.test_loss < level
+    return int(result.update[below.argmax()] if below.any() else result.update[-1])
 
 
 def reached(results, level):
@@ -118,10 +134,54 @@ def _digits(labels):
         raise ValueError(f"pairs are of the ten digits: expected images of each label 0 to 9, got {found.tolist()}")
 
 
+CLUSTERERS = ("k-means", "k-means, whitened", "HDBSCAN")
+
+
+def map_scores(results, neighbours=15):
+    """Return what maps of all 70,000 images tell of the digits, a ``DataFrame`` with a row a run.
+
+    Args:
+        results: runs that keep their codes.
+        neighbours: of kNN.
+
+    Returns:
+        ``net``, ``seed``; ``confusion``, the counts of ``confused``; ``accuracy``, their share on the diagonal; and for
+        each of ``CLUSTERERS`` the adjusted Rand index of its clusters of the test codes with the digits: k-means with
+        10 means, on the codes and on codes whose covariance is made the identity, and HDBSCAN with clusters of 50 or
+        more, what it leaves out counted as one more cluster.
+    """
+    from sklearn.cluster import HDBSCAN, KMeans
+    from sklearn.metrics import adjusted_rand_score
+
+    mnist = load_mnist()
+    n, rows = len(mnist.train_images), []
+    labels = np.concatenate([mnist.train_labels, mnist.test_labels])
+    for result in results:
+        codes = np.float64(result.codes)
+        counts, test = confused(codes, labels, n, neighbours), codes[n:]
+        values, axes = np.linalg.eigh(np.cov(test.T))
+        white = (test - test.mean(axis=0)) @ axes / np.sqrt(np.maximum(values, 1e-12 * values.max()))
+        ten = KMeans(10, n_init=3, random_state=0)
+        named = (
+            ten.fit_predict(test),
+            ten.fit_predict(white),
+            HDBSCAN(min_cluster_size=50, copy=True).fit_predict(test),
+        )
+        scores = [adjusted_rand_score(mnist.test_labels, names) for names in named]
+        row = dict(net=result.settings.net, seed=result.settings.seed, confusion=counts)
+        rows.append(row | dict(accuracy=counts.trace() / counts.sum()) | dict(zip(CLUSTERERS, scores, strict=True)))
+    return pd.DataFrame(rows)
+
+
+def percent(counts):
+    """Return counts (true, named) in percent of each row, (10, 10)."""
+    return 100 * counts / counts.sum(axis=1, keepdims=True)
+
+
 def overlaps(counts):
     """Return, for each of the ``PAIRS``, the percentage of digits taken for one another, (45,), by ``confused``."""
-    percent = 100 * counts / counts.sum(axis=1, keepdims=True)
-    return np.array([(percent[a, b] + percent[b, a]) / 2 for a, b in PAIRS])
+    share = percent(counts)
+    return np.array([(share[a, b] + share[b, a]) / 2 for a, b in PAIRS])
 
 
 def closeness(images, labels):
@@ -135,27 +195,65 @@ def closeness(images, labels):
     return np.array([-np.linalg.norm(means[a] - means[b]) for a, b in PAIRS])
 
 
-def authors_test(seed):
-    """Make the author's test of Gp again: return the signed cosine of Hp and Gp, and the error of Gp.
+STEPS = (1e-8, 1e-10, 1e-20)  # of the judge in the author's test: his own, and two that are small enough
+
+
+def authors_tests(seeds=50, steps=STEPS):
+    """Make the author's test of the derivatives again, with this lab's passes; return a row for each seed and step.
 
     His net is 100-50-25-25-50-100 with sigmoid, ReLU, identity, leaky ReLU, identity, biases in the first two layers,
-    his own initialiser; 25 objects and the direction are uniform on [0, 1). The error is that against J^T (J p) / n.
+    his own initialiser; 25 objects and the direction p are uniform on [0, 1). The judge is a complex step of length
+    eps, whose error is -eps^2 / 6 F'''[p, p, p] + O(eps^4), and round-off.
+
+    Returns:
+        A ``DataFrame``: ``seed``, ``eps``; ``gradient``, the relative error of p . grad F; ``difference``, p . grad F
+        less the judge; ``predicted``, the part of it that is the judge's truncation, eps^2 / 6 F'''[p, p, p]; ``Hp``,
+        the relative error of Hp, and ``largest``, that of its entries, absolute; ``cosine``, signed, of Hp and Gp;
+        ``Gp``, the relative error of Gp against J^T (J p) / n.
     """
+    return pd.DataFrame([row for seed in range(seeds) for row in _authors_test(seed, steps)])
+
+
+def authors_test(seed):
+    """Return the signed cosine of Hp and Gp, and the error of Gp, of one seed of ``authors_tests``."""
+    row = _authors_test(seed, STEPS[:1])[0]
+    return row["cosine"], row["Gp"]
+
+
+def _authors_test(seed, steps):
+    """Return the rows of one seed, a dict for each step."""
     rng, sizes, biases = np.random.default_rng(seed), [100, 50, 25, 25, 50, 100], [True, True, False, False, False]
     names, theta = ("sigmoid", "relu", "identity", "leaky_relu", "identity"), np.zeros(n_params(sizes, biases))
-    layers = dense_layers(sizes, [activation(name) for name in names], biases, theta)
-    for layer in layers:
+    functions = [activation(name) for name in names]
+    for layer in dense_layers(sizes, functions, biases, theta):
         layer.split(theta)[0][...] = initialiser("report")(rng, layer.n_out, layer.n_in)
     X, p = rng.random((25, 100)), rng.random(theta.size)
-    primal = passes.forward(layers, X)
-    adjoint = passes.backward(layers, primal, (primal.z[-1] - X) / len(X))
-    tangent = passes.rp_forward(layers, p, primal)
-    Hp = passes.rp_backward(layers, p, primal, adjoint, tangent, tangent.R_z[-1] / len(X)).grad
-    Gp = passes.backward(layers, primal, tangent.R_z[-1] / len(X)).grad
-    moved = dense_layers(sizes, [layer.activation for layer in layers], biases, theta + 1e-200j * p)
+
+    def products(theta):
+        """Return the loss, its gradient, Hp and Gp at theta, which may be complex."""
+        layers = dense_layers(sizes, functions, biases, theta)
+        primal = passes.forward(layers, X.astype(theta.dtype))
+        residual = primal.z[-1] - X
+        adjoint = passes.backward(layers, primal, residual / len(X))
+        tangent = passes.rp_forward(layers, p, primal)
+        Hp = passes.rp_backward(layers, p, primal, adjoint, tangent, tangent.R_z[-1] / len(X)).grad
+        Gp = passes.backward(layers, primal, tangent.R_z[-1] / len(X)).grad
+        return 0.5 * np.sum(residual**2) / len(X), adjoint.grad, Hp, Gp
+
+    _, grad, Hp, Gp = products(theta)
+    third = np.imag(p @ products(theta + 1e-20j * p)[2]) / 1e-20  # F'''[p, p, p]
+    layers, moved = (dense_layers(sizes, functions, biases, at) for at in (theta, theta + 1e-200j * p))
     Jp = np.imag(passes.forward(moved, X + 0j).z[-1]) / 1e-200
-    exact = passes.backward(layers, primal, Jp / len(X)).grad
-    return compare(Hp, Gp).cosine, compare(Gp, exact).relative_error
+    exact = passes.backward(layers, passes.forward(layers, X), Jp / len(X)).grad
+    shared = dict(cosine=compare(Hp, Gp).cosine, Gp=compare(Gp, exact).relative_error)
+    rows = []
+    for eps in steps:
+        loss, gradient, *_ = products(theta + 1j * eps * p)
+        slope, judge = np.imag(loss) / eps, np.imag(gradient) / eps
+        row = dict(seed=seed, eps=eps, gradient=abs(p @ grad - slope) / abs(slope), difference=p @ grad - slope)
+        row |= dict(predicted=eps**2 / 6 * third, Hp=compare(Hp, judge).relative_error)
+        rows.append(row | dict(largest=np.abs(Hp - judge).max()) | shared)
+    return rows
 
 
 def climbs(results):
