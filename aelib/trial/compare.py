@@ -29,8 +29,9 @@ def paired(losses, pairs=None):
     Returns:
         A ``DataFrame``: ``first``, ``second``; ``seeds``; ``first lower in``, the number of seeds; ``difference``, the
         mean of first - second; ``low`` and ``high``, the ends of its 95 % interval; ``p``; ``p (Holm)``; ``lower``, the
-        one that is shown to be lower at 5 % after the correction, or "not told apart". With a single seed there is no
-        interval. A run that diverged makes ``p`` nan.
+        one that is shown to be lower at 5 % after the correction, or "not told apart"; ``so``, the word for "first is
+        lower": "holds", "does not hold" where second is, "open" where they are not told apart. With a single seed there
+        is no interval. A run that diverged makes ``p`` nan.
 
     Raises:
         ValueError: the columns are of several lengths, or there are no two of them.
@@ -50,8 +51,10 @@ def paired(losses, pairs=None):
     table.insert(1, "second", [b for _, b in pairs])
     table["p (Holm)"] = holm(table["p"])
     shown = table["p (Holm)"] < LEVEL
-    lower = np.where(table["difference"] < 0, table["first"].astype(str), table["second"].astype(str))
-    return table.assign(lower=np.where(shown, lower, "not told apart"))
+    below = table["difference"] < 0
+    lower = np.where(below, table["first"].astype(str), table["second"].astype(str))
+    so = np.where(below, "holds", "does not hold")
+    return table.assign(lower=np.where(shown, lower, "not told apart"), so=np.where(shown, so, "open"))
 
 
 def _row(a, b):
@@ -109,15 +112,30 @@ def quantified(have):
 
 
 def together(words):
-    """Return the word for a claim of several parts: all hold, none does, or in part.
+    """Return the word for a claim of several parts, from theirs.
 
-    >>> together(["holds", "does not hold"]), together(["does not hold"] * 2)
-    ('holds in part', 'does not hold')
+    It holds if all of them hold, and in part if some do. If none does, it does not hold where one does not, and is open
+    where all are.
+
+    >>> together(["holds", "does not hold"]), together(["holds", "open"]), together(["does not hold", "open"])
+    ('holds in part', 'holds in part', 'does not hold')
     """
     words = set(words)
-    return words.pop() if len(words) == 1 else "holds in part"
+    if words in ({"holds"}, {"open"}):
+        return words.pop()
+    return "holds in part" if words & {"holds", "holds in part"} else "does not hold"
 
 
 def all_some_none(right):
     """Return the word for a claim of several parts, each of which is right or not, (parts,)."""
     return together(["holds" if one else "does not hold" for one in right])
+
+
+def alike(table, reach):
+    """Return, for each row of ``paired``, the word for "they differ by less than ``reach``".
+
+    "holds" where the 95 % interval of the difference lies within +-reach; "does not hold" where it does not and one of
+    the two is shown to be lower; else "open".
+    """
+    within = (table["low"] > -reach) & (table["high"] < reach)
+    return np.where(within, "holds", np.where(table["so"] == "open", "open", "does not hold"))

@@ -74,9 +74,9 @@ def reached(results, level):
     return np.where((ends < level).any(axis=1), (ends < level).argmax(axis=1) + 1.0, np.inf)
 
 
-def speeds(results):
+def speeds(results, levels=(19, 18, 17, 16)):
     """Return the epochs, method -> (levels,), after which the median run first ends one below each of the levels."""
-    return {m: np.median([reached(select(results, method=m), level) for level in LEVELS], axis=1) for m in OPTIMIZERS}
+    return {m: np.median([reached(select(results, method=m), level) for level in levels], axis=1) for m in OPTIMIZERS}
 
 
 def crossed(results, value=final):
