@@ -2,7 +2,8 @@
 
 import pytest
 
-from aelib.trial.claims import CLAIMS, VERDICTS, Verdict
+from aelib.trial.claims import CLAIMS, VERDICTS
+from aelib.trial.verdicts import Verdict
 from aelib.widgets import cards
 from aelib.widgets.cards import Ballot, predict, predictions, scores
 
