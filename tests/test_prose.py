@@ -1,0 +1,90 @@
+"""Every decimal number that a lab's prose reports is printed by a cell of that lab."""
+
+import json
+from pathlib import Path
+
+import pytest
+from prose import unprinted
+
+LABS = sorted((Path(__file__).parent.parent / "labs").glob("*.ipynb"))
+NOT_YET = {  # labs whose prose is not held to the numbers yet; who rewrites one takes its line away
+    "01_derivation",
+    "02_finite_difference_checks",
+    "03_optimizers",
+    "04_hyperparameter_grids",
+    "05_embeddings",
+    "06_automatic_differentiation",
+    "07_curvature_at_work",
+    "08_the_report_on_trial",
+    "A_what_a_step_costs",
+    "B_bug_zoo",
+}
+
+
+@pytest.mark.parametrize("path", [path for path in LABS if path.stem not in NOT_YET], ids=lambda path: path.stem)
+def test_prose_says_only_what_is_printed(path):
+    messages = unprinted(json.loads(path.read_text(encoding="utf-8")))
+    assert not messages, "\n".join([path.name, *messages])
+
+
+def cell(kind, source, **outputs):
+    made = dict(cell_type=kind, source=source.splitlines(keepends=True))
+    data = {f"text/{name}": text for name, text in outputs.items() if name != "stream"}
+    stream = [dict(output_type="stream", text=outputs["stream"])] if "stream" in outputs else []
+    return made | (dict(outputs=stream + [dict(data=data)] * bool(data)) if kind == "code" else {})
+
+
+def lab(prose, *below, verdict="", **outputs):
+    """The messages on a lab that prints, then says something."""
+    cells = [cell("code", "table(losses)", **outputs), cell("markdown", prose), *below]
+    return unprinted(dict(cells=cells), verdict=lambda number: verdict)
+
+
+@pytest.mark.parametrize(
+    "outputs", [dict(stream="loss 16.8731\n"), dict(plain="16.8731"), dict(html="<tr><td>16.8731</td></tr>")]
+)
+def test_a_number_is_found_to_its_digits_in_any_output(outputs):
+    assert lab("**What you saw.** It ends at 16.87, or 16.9.", **outputs) == []
+    (message,) = lab("**What you saw.** It ends at 16.88.", **outputs)
+    assert message.startswith("cell 1, **What you saw**: 16.88 is printed by no cell above") and "ends at" in message
+
+
+@pytest.mark.parametrize(("said", "printed", "right"), [
+    ("3e-16", "2.9e-16", True), ("3e-16", "2.4e-16", False), ("1,234.5", "1234.46", True), ("0.3", "-0.31", True),
+    ("0.30", "0.31", False), ("2.0", "2", True), ("0.5", "10.5", False), ("1.5e-3", "0.0015", True),
+])  # fmt: skip
+def test_what_agrees(said, printed, right):
+    assert (lab(f"**Verdict.** It is {said}.", stream=printed) == []) is right
+
+
+@pytest.mark.parametrize("exempt", ["`0.123`", "$0.123$", "$$x = 0.123$$", "«0.123»", "[here](https://x.org/0.123)"])
+def test_settings_formulas_and_quotations_are_marked(exempt):
+    assert lab(f"**What you saw.** With {exempt} it falls.", stream="nothing") == []
+
+
+def test_only_what_reports_is_checked():
+    assert lab("The step is 0.123.", stream="") == []
+    assert lab("**What you saw.** 33 epochs, 60,000 images.", stream="") == []
+    assert lab("**What you saw.** Nothing.\n\n**Your turn.** Try 0.123.", stream="") == []
+    assert lab("**What you saw.** Much.\n\nThen 0.123.", stream="") != []
+
+
+def test_what_is_printed_below_counts_for_an_expectation_alone():
+    below = cell("code", "run()", stream="0.123"), cell("markdown", "## Next"), cell("code", "run()", stream="0.456")
+    assert lab("**Expect.** About 0.123.", *below, stream="") == []
+    assert len(lab("**Expect.** About 0.456.", *below, stream="")) == 1
+    assert len(lab("**What you saw.** It is 0.123.", *below, stream="")) == 1
+
+
+def test_a_card_prints_its_verdict():
+    cells = [cell("code", "card(4)"), cell("markdown", "**What you saw.** It rises by 0.53.")]
+    assert unprinted(dict(cells=cells), verdict={4: "rises by 0.53"}.get) == []
+    assert unprinted(dict(cells=cells), verdict={4: "rises by 0.54"}.get) != []
+
+
+def test_a_planted_wrong_number_is_found_in_a_real_lab():
+    notebook = json.loads(LABS[2].read_text(encoding="utf-8"))
+    before = unprinted(notebook)
+    notebook["cells"].append(cell("markdown", "**What you saw.** The loss ends at 16.8765."))
+    (new,) = set(unprinted(notebook)) - set(before)
+    assert "16.8765" in new
