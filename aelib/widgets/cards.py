@@ -1,6 +1,5 @@
 """Claims on trial: predictions, asked for before anything is measured and kept in a file, and the cards they open."""
 
-import base64
 import html
 import json
 import textwrap
@@ -119,10 +118,10 @@ class Card(Explorer):
         self.claim, self.verdict, self.panels, self.path = claim, verdict, panels, path
         self._width = round(11.5 * size[0])  # characters a line
         known = self.prediction
+        self._closed = Picture(self._draw, size).png(None)
         super().__init__(self._choose, self._draw, size, choice=_menu(words, known))
         if not known:
             self._draw(Figure(figsize=size), verdict.word)
-        self._closed = Picture(self._draw, size).png(None) if known else self.image.value
 
     @property
     def prediction(self):
@@ -147,11 +146,9 @@ class Card(Explorer):
             function(ax, *arguments)
             ax.title.set_fontsize("medium")
 
-    def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["image/png"] = base64.b64encode(self._closed).decode()
-        return bundle
+    def still(self):
+        """Return the card closed."""
+        return self._closed, self._picture.width, f"Claim {self.claim.number}", "<i>Run the cell to predict.</i>"
 
 
 def scores(claims, verdicts, path=PREDICTIONS):

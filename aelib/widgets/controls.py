@@ -1,6 +1,7 @@
-"""The controls of a training run, one for each setting: the same in lab 3's Explorer and in the training console."""
+"""Controls: buttons instead of a short menu; and those of a training run, the same in lab 3 and in the console."""
 
 import ipywidgets
+import traitlets
 
 from aelib.activations import ACTIVATIONS
 from aelib.common.settings import NETS, OPTIMIZERS, OUTPUT_BIASES, SCHEDULES
@@ -32,6 +33,27 @@ def run_controls(start, names=RUN, nets=NETS, images=None):
         images: the number of images at hand: no more are offered.
     """
     return {name: _control(name, start, nets, images) for name in names}
+
+
+def buttons_for_few(control):
+    """Return buttons linked to a ``Dropdown`` of at most five short choices; any other control as it is.
+
+    Buttons show all choices at once, and the arrow keys go from one to the next. ``menu`` is the control that they
+    stand for, ``links`` what ties them to it.
+    """
+    if type(control) is not ipywidgets.Dropdown or not _few(control._options_labels):
+        return control
+    buttons = ipywidgets.ToggleButtons(
+        options=control.options, value=control.value, description=control.description, disabled=control.disabled
+    )
+    buttons.style.button_width = "auto"
+    buttons.menu = control
+    buttons.links = [traitlets.link((control, name), (buttons, name)) for name in ("value", "disabled")]
+    return buttons
+
+
+def _few(labels):
+    return len(labels) <= 5 and sum(map(len, labels)) <= 70
 
 
 def _control(name, start, nets, images):

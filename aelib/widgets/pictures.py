@@ -1,18 +1,32 @@
-"""Pictures as bytes: a figure outside pyplot, drawn again and again, and the encoding of its pixels."""
+"""Pictures as bytes: figures outside pyplot, drawn at the density of the screen, in the package's own style."""
 
+import contextlib
 import io
+import math
 
+import matplotlib
 import numpy as np
 import PIL.Image
 from IPython.display import Image
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
-from aelib.widgets.pixels import Pixels, tick_styles
+DPI = 100  # pixels of a page to the inch of a figure
+STORED = 1.5  # pixels of a stored picture to a pixel of the page: 150 to the inch
+_OPTIONS = {"jpeg": dict(quality=88, subsampling=0), "png": dict(compress_level=4)}
+_NOT_STYLE = ("backend", "interactive", "toolbar", "webagg", "tk.", "macosx", "savefig", "timezone", "date.epoch")
+_STYLE = {
+    name: value for name, value in matplotlib.rcParamsDefault.items() if not name.startswith(_NOT_STYLE)
+}  # matplotlib's own, whatever a user's matplotlibrc says
 
-DPI = 100
-_OPTIONS = {"jpeg": dict(quality=88, subsampling=0), "png": {}}
+
+@contextlib.contextmanager
+def own_style():
+    """Draw in matplotlib's default style: a user's ``matplotlibrc`` (dark style, usetex, fonts) changes no picture."""
+    now = matplotlib.rcParams
+    other = {name: value for name, value in _STYLE.items() if now[name] != value}
+    with matplotlib.rc_context(other):
+        yield
 
 
 def encoded(canvas, kind, **options):
@@ -24,154 +38,149 @@ def encoded(canvas, kind, **options):
     return stream.getvalue()
 
 
-class _Sheet(Figure):
-    """A Figure that may hand out last time's axes, emptied: ticks and their labels are slow to make."""
-
-    pixels = None  # of its canvas
-    lent = None  # (how they were asked for, the axes) while they may be handed out
-    _made = None
-
-    def clear(self, keep_observers=False):
-        for ax in self.axes:
-            self.delaxes(ax)  # or each would first be emptied, which takes as long as making it
-        super().clear(keep_observers)
-        self.lent = self._made = None
-
-    def lend(self):
-        """Offer the axes to the next ``subplots``, if only legends stand beside them; return whether."""
-        axes = [] if self._made is None else _each(self._made[1])
-        for legend in list(self.legends):
-            legend.remove()
-        alone = self.get_children()[1:] == axes and not any(ax.child_axes for ax in axes)  # the first is the ground
-        as_born = all(_rest(ax) == ax.born[-1] for ax in axes)
-        self.lent = self._made if axes and alone and as_born else None
-        return self.lent is not None
-
-    def subplots(self, *args, **kwargs):
-        return self._ask(super().subplots, args, kwargs)
-
-    def subplot_mosaic(self, *args, **kwargs):
-        return self._ask(super().subplot_mosaic, args, kwargs)
-
-    def _ask(self, make, args, kwargs):
-        asked = make.__name__, args, kwargs
-        if self.lent is not None and self.lent[0] == asked:
-            for ax in _each(self.lent[1]):
-                _empty(ax)
-            self._made, self.lent = self.lent, None
-        else:
-            self._made = asked, make(*args, **kwargs)
-            for ax in _each(self._made[1]):
-                ax.born = _born(ax)
-                self.pixels.watch(ax)
-        return self._made[1]
-
-
-def _each(axes):
-    """Return the Axes in what ``subplots`` or ``subplot_mosaic`` returned."""
-    return list(axes.values()) if isinstance(axes, dict) else list(np.ravel(axes))
-
-
-def _born(ax):
-    """Return how new Axes look: their ticks, a copy of each of their words, their colour, and the rest."""
-    words = {text: Text() for text in (ax.title, ax.xaxis.label, ax.yaxis.label)}
-    for text, copy in words.items():
-        copy.update_from(text)
-    axes = [(a, a.labelpad, a.get_tick_params(), tick_styles(a)) for a in (ax.xaxis, ax.yaxis)]
-    return axes, words, ax.get_facecolor(), _rest(ax)
-
-
-def _rest(ax):
-    """Return how those parts of Axes look that ``_empty`` leaves as they are."""
-    axes = [(axis.get_visible(), axis.get_label_position(), axis.have_units()) for axis in (ax.xaxis, ax.yaxis)]
-    spines = [str((s.get_position(), s.get_edgecolor(), s.get_linewidth(), s.zorder)) for s in ax.spines.values()]
-    ground = ax.patch.get_visible(), ax.get_frame_on(), ax.get_axisbelow()
-    return axes, spines, ground, ax.margins(), ax.get_zorder(), ax.get_visible()
-
-
-def _empty(ax):
-    """Take everything off Axes and undo what a drawing usually sets; ticks are made anew only if they were styled."""
-    axes, words, colour, _ = ax.born
-    for axis, axis.labelpad, params, styles in axes:
-        if (axis.get_tick_params(), tick_styles(axis)) != (params, styles):
-            axis.set_tick_params(reset=True, **params)
-    for text, copy in words.items():
-        text.update_from(copy)
-    for place in ("left", "center", "right"):
-        ax.set_title("", loc=place)
-    for artist in [*ax.lines, *ax.patches, *ax.collections, *ax.images, *ax.texts, *ax.artists]:
-        artist.remove()
-    if ax.get_legend():
-        ax.get_legend().remove()
-    ax.set(xlabel="", ylabel="", xscale="linear", yscale="linear", aspect="auto")
-    ax.set_prop_cycle(None)
-    ax.set_facecolor(colour)
-    ax.set_axis_on()
-    ax.spines[:].set_visible(True)
-    ax.relim()
-    ax.ignore_existing_data_limits = True
-    ax.set_xlim(0, 1, auto=True)  # so they stay until there are data
-    ax.set_ylim(0, 1, auto=True)
-
-
 class Picture:
-    """A matplotlib figure outside pyplot, of fixed size, rendered to PNG or JPEG.
+    """What ``draw`` makes of results, as PNG or JPEG: a new figure for each, all in one layout as far as it fits.
+
+    Axes keep their places from picture to picture, so that nothing jumps: they give way only where the words
+    beside them have grown.
 
     Args:
         draw: function (figure, result) that draws on an empty figure.
-        size: (width, height) in inches, at 100 pixels to the inch.
+        size: (width, height) in inches, at 100 pixels of the page to the inch.
+
+    Attributes:
+        alt: what the last picture shows, in words and numbers.
     """
 
     def __init__(self, draw, size):
-        self.draw = draw
-        self.figure = _Sheet(figsize=size, dpi=DPI, layout="constrained")
-        self.figure.pixels = Pixels(FigureCanvasAgg(self.figure))
-        self._boxes = []
+        self.draw, self.size, self.alt = draw, size, ""
+        self._boxes = []  # of the Axes, as (x0, y0, x1, y1) in parts of the figure
 
-    def png(self, result):
-        """Draw ``result`` on a new figure and return the picture as PNG bytes."""
-        self.figure.pixels.begin()
-        self.figure.clear()
-        self.draw(self.figure, result)
-        self._draw_in_layout()
-        return encoded(self.figure.canvas, "png")
+    @property
+    def size(self):
+        """(width, height) in inches; another size has another layout."""
+        return self._size
 
-    def _draw_in_layout(self):
-        self.figure.canvas.draw()
-        self._boxes = [ax.get_position(original=True) for ax in self.figure.axes]
+    @size.setter
+    def size(self, size):
+        self._size, self._boxes = tuple(size), []
+
+    @property
+    def width(self):
+        """Width on the page, in its pixels."""
+        return round(self.size[0] * DPI)
+
+    def png(self, result, density=1):
+        """Draw ``result``, words and all in their places, and return the picture as PNG bytes.
+
+        Args:
+            result: what ``draw`` takes.
+            density: pixels of the picture to a pixel of the page.
+        """
+        with own_style():
+            figure = self._drawn(result, density)
+            self._arrange(figure)
+            self.alt = described(figure)
+            return self._rendered(figure, "png")
 
     def jpeg(self, result):
-        """Draw ``result`` in a hurry and return the picture as JPEG bytes.
+        """Draw ``result`` in a hurry, in the last layout, and return the picture as JPEG bytes: half the work."""
+        with own_style():
+            figure = self._drawn(result, 1)
+            if len(figure.axes) == len(self._boxes):
+                self._place(figure)
+            else:
+                self._arrange(figure)
+            return self._rendered(figure, "jpeg")
 
-        Half the work of ``png``: the axes are those of the last picture, where ``draw`` asks for the same ones, and
-        stand where they stood; no layout is sought.
-        """
-        figure = self.figure
-        figure.pixels.begin()
-        if not self._draw_again(result):
-            figure.clear()
-            self.draw(figure, result)
-        if len(figure.axes) != len(self._boxes):
-            self._draw_in_layout()
-        else:
-            layout = figure.get_layout_engine()
-            figure.set_layout_engine("none")
-            for ax, box in zip(figure.axes, self._boxes, strict=True):
-                ax.set_position(box, which="original")
-            try:
-                figure.canvas.draw()
-            finally:
-                figure.set_layout_engine(layout)
-        return encoded(self.figure.canvas, "jpeg")
+    def _drawn(self, result, density):
+        figure = Figure(figsize=self.size, dpi=DPI * density, layout="constrained")
+        FigureCanvasAgg(figure)
+        self.draw(figure, result)
+        return figure
 
-    def _draw_again(self, result):
-        """Draw on the axes that stand there, if ``draw`` can; return whether it could."""
-        if not self.figure.lend():
-            return False
-        self.draw(self.figure, result)
-        return self.figure.lent is None
+    def _arrange(self, figure):
+        """Find a layout; Axes stay where they were in the last one if they have room there."""
+        figure.draw_without_rendering()
+        found = [ax.get_position(original=True).extents for ax in figure.axes]
+        self._boxes = _common(self._boxes, found)
+        self._place(figure)
+
+    def _place(self, figure):
+        figure.set_layout_engine("none")
+        for ax, (x0, y0, x1, y1) in zip(figure.axes, self._boxes, strict=True):
+            ax.set_position((x0, y0, x1 - x0, y1 - y0), which="original")
+
+    @staticmethod
+    def _rendered(figure, kind):
+        figure.canvas.draw()
+        return encoded(figure.canvas, kind)
+
+
+def _common(before, found):
+    """Return the part that each old and new box have in common, or the new boxes where that is too small."""
+    if len(before) != len(found):
+        return found
+    pairs = list(zip(before, found, strict=True))
+    common = [np.concatenate([np.maximum(old[:2], new[:2]), np.minimum(old[2:], new[2:])]) for old, new in pairs]
+    fits = all(_area(part) > 0.7 * _area(new) for part, new in zip(common, found, strict=True))
+    return common if fits else found
+
+
+def _area(box):
+    return np.prod(np.maximum(box[2:] - box[:2], 0))
+
+
+def described(figure):
+    """Return what a figure shows as text for who does not see it: titles, axes, each line's ends, numbers written."""
+    parts = []
+    for ax in figure.axes:
+        words = [" ".join(ax.get_title().split())]
+        over = f" over {ax.get_xlabel()}" if ax.get_xlabel() else ""
+        for line in ax.lines:
+            x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+            seen = np.isfinite(x) & np.isfinite(y)
+            if len(x) > 2 and seen.sum() > 1:
+                name = "" if str(line.get_label()).startswith("_") else f"{line.get_label()}: "
+                x, y = x[seen], y[seen]
+                places = f" at {x[0]:.4g} to {x[-1]:.4g}"
+                words.append(f"{name}{ax.get_ylabel()}{over}, from {y[0]:.4g} to {y[-1]:.4g}{places}".strip())
+        texts = [" ".join(text.get_text().split()) for text in ax.texts]
+        words.append(", ".join(text for text in texts if text))
+        if not ax.lines and (ax.get_ylabel() or ax.get_xlabel()):
+            words.append(f"{ax.get_ylabel()}{over}".strip())
+        parts.append("; ".join(word for word in words if word))
+    words = [" ".join(text.get_text().split()) for text in figure.texts]
+    return ". ".join(part for part in [*words, *parts] if part)
+
+
+class Shown(Image):
+    """A stored picture: PNG of a stated width, whose text form says what it shows."""
+
+    def __init__(self, png, width, alt):
+        super().__init__(png, width=width, alt=alt)
+
+    def __repr__(self):
+        return self.alt or "a picture"
 
 
 def picture(draw, result, size=(9, 4)):
-    """Return the picture that ``draw(figure, result)`` makes, for display as the value of a cell."""
-    return Image(Picture(draw, size).png(result))
+    """Return the picture that ``draw(figure, result)`` makes, for display as the value of a cell.
+
+    Args:
+        draw: function (figure, result) that draws on an empty figure.
+        result: anything that ``draw`` takes.
+        size: (width, height) in inches, at 100 pixels of the page to the inch; 150 are stored.
+    """
+    made = Picture(draw, size)
+    png = made.png(result, STORED)
+    return Shown(png, made.width, made.alt)
+
+
+def fitted(size, room):
+    """Return a size in inches that fits into ``room`` pixels of width: letters keep their size, height follows."""
+    width, height = size
+    if not room or room >= width * DPI:
+        return tuple(size)
+    narrow = max(room / DPI, 0.4 * width)
+    return narrow, height * math.sqrt(narrow / width)

@@ -9,13 +9,17 @@ _YIELDS = 4  # a message passes through several tasks of the loop before it arri
 
 
 class Turns:
-    """Runs one generator at a time, of all that there are: one that begins, here or elsewhere, closes the last."""
+    """Runs a generator at a time; one that begins closes the last.
 
-    _under_way = None
+    Args:
+        alone: whether of all generators that run alone only one is under way, so that one that begins closes another's.
+    """
+
+    _under_way = None  # of those that run alone
     _in_turn = _interrupted = False
 
-    def __init__(self):
-        self._task = None
+    def __init__(self, alone=True):
+        self._task, self._alone = None, alone
 
     def begin(self, values, show, finish, fail):
         """Run a generator on the loop of this thread: ``show(value)`` for each value, then ``finish()``.
@@ -26,9 +30,12 @@ class Turns:
             finish: called after the last.
             fail: function of the exception, of the generator or of show and finish, ``KeyboardInterrupt`` among them.
         """
-        stop_all()
+        self.stop()
+        if self._alone:
+            stop_all()
+            Turns._under_way = self
         _listen()
-        Turns._under_way, Turns._interrupted = self, False
+        Turns._interrupted = False
         self._task = asyncio.get_running_loop().create_task(self._run(values, show, finish, fail))
 
     def stop(self):
@@ -58,7 +65,7 @@ class Turns:
 
 
 def stop_all():
-    """Close the generator under way, whosever it is."""
+    """Close the generator that runs alone, whosever it is."""
     if Turns._under_way is not None:
         Turns._under_way.stop()
         Turns._under_way = None

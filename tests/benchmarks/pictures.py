@@ -6,23 +6,74 @@ first two. Computing what is drawn is not counted. CPU time bears other work on 
 """
 
 import contextlib
+import inspect
 import io
 import statistics
 import sys
 import time
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
 from IPython.core.pylabtools import print_figure
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from test_pictures import LABS, explorers, results
-
+from aelib.coursework.notebooks import cells as slices
+from aelib.widgets import Explorer
 from aelib.widgets.pictures import Picture
 
+LABS = sorted((Path(__file__).resolve().parents[2] / "labs").glob("*.ipynb"))
+
 ROUNDS = 3
+
+
+def explorers(path):
+    """Run what the Explorers of a lab need, and return each of them as (compute, draw, size, ghosts, controls)."""
+    above, found = [], []
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code" and not cell.source.startswith(("examine", "%%")):
+            above += slices.statements(cell.source)
+
+    def note(*arguments, **named):
+        bound = inspect.signature(Explorer).bind(*arguments, **named)
+        bound.apply_defaults()
+        names = "compute", "draw", "size", "ghosts", "controls"
+        found.append([bound.arguments[name] for name in names])
+
+    names = {}
+    shown = [s for s in above if s.code.startswith("Explorer(")]
+    needed = slices.needed(above, set().union(*(s.uses for s in shown)))
+    for statement in [s for s in above if s in needed or s in shown]:
+        exec(statement.code, names)
+        if "Explorer" in statement.binds:
+            names["Explorer"] = note
+    assert len(found) == len(shown)
+    return found
+
+
+def some(control):
+    """Return some values of a control, two neighbours and the last one."""
+    if hasattr(control, "options"):
+        values = list(control._options_values)
+    elif hasattr(control, "base"):
+        values = control.base ** np.linspace(control.min, control.max, 5)
+    else:
+        values = [type(control.value)(value) for value in np.linspace(control.min, control.max, 5)]
+    return [*values[:2], values[-1]]
+
+
+def results(compute, controls, others=()):
+    """Return what ``compute`` makes of values of each control, the others as they are; of a run, its first results."""
+    now = dict(others) | {name: control.value for name, control in controls.items()}
+    for name, control in controls.items():
+        for value in some(control):
+            answer = compute(**now | {name: value})
+            whole = (
+                [answer] * 2 if not inspect.isgenerator(answer) else (result for result in answer if result is not None)
+            )
+            yield from islice(whole, 2)
 
 
 def plain(draw, size, result):

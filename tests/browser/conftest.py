@@ -5,6 +5,7 @@ tests/artifacts/.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -73,7 +74,7 @@ def lab_server(home):
         "IPYTHONDIR": str(home / "ipython"),
     }
     arguments = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
-    arguments += ["--IdentityProvider.token=", f"--ServerApp.root_dir={home}"]
+    arguments += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={home}"]
     with open(home / "server.log", "w") as log:
         command = [sys.executable, "-m", "jupyterlab", *arguments]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -112,6 +113,12 @@ def open_notebook(page, server, path):
     page.goto(f"{server}/lab/workspaces/{Path(path).stem}/tree/{path}?reset")
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
     page.wait_for_selector("text=/\\| Idle/", timeout=60_000)  # the kernel, in the status bar
+
+
+def stop_kernels(server):
+    """End all kernels of a server."""
+    for kernel in json.load(urllib.request.urlopen(f"{server}/api/kernels")):
+        urllib.request.urlopen(urllib.request.Request(f"{server}/api/kernels/{kernel['id']}", method="DELETE")).close()
 
 
 def start_all(page):

@@ -1,0 +1,87 @@
+// What every widget of the labs asks of the browser, and the manners that ipywidgets leave to others:
+// the screen's density and the width there is are told to Python; keys stay with the control that has the focus;
+// sliders, buttons and players have names and values that a screen reader can say.
+
+const ARROWS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
+const PLAYER = { "fa-play": "Play", "fa-pause": "Pause", "fa-stop": "Stop", "fa-repeat": "Repeat" };
+const SUPPRESS = "data-lm-suppress-shortcuts"; // JupyterLab looks for it before it runs a command
+
+const shortcut = (event) => event.ctrlKey || event.metaKey; // Ctrl+S saves from everywhere
+
+function set(node, name, value) {
+  if (value && node.getAttribute(name) !== value) node.setAttribute(name, value);
+}
+
+function nameParts(root) {
+  for (const handle of root.querySelectorAll(".noUi-handle")) {
+    const slider = handle.closest(".jupyter-widgets.widget-slider, .jupyter-widgets.widget-hslider");
+    set(handle, "aria-label", slider?.querySelector(".widget-label")?.textContent.trim());
+    set(handle, "aria-valuetext", slider?.querySelector(".widget-readout")?.textContent.trim());
+  }
+  for (const group of root.querySelectorAll(".widget-toggle-buttons")) {
+    set(group, "role", "group");
+    set(group, "aria-label", group.querySelector(".widget-label")?.textContent.trim());
+    for (const button of group.querySelectorAll("button"))
+      set(button, "aria-pressed", String(button.classList.contains("mod-active")));
+  }
+  for (const icon of root.querySelectorAll(".widget-play button i")) {
+    const name = Object.entries(PLAYER).find(([key]) => icon.classList.contains(key))?.[1];
+    set(icon.parentElement, "aria-label", name);
+    set(icon.parentElement, "title", name);
+  }
+}
+
+// The arrows go from one of a group's buttons to the next, as among radio buttons.
+function walk(event) {
+  const step = ARROWS[event.key];
+  const button = event.target.closest?.(".widget-toggle-buttons button");
+  if (!step || !button || shortcut(event)) return;
+  const all = [...button.closest(".widget-toggle-buttons").querySelectorAll("button:not([disabled])")];
+  const next = all[all.indexOf(button) + step];
+  event.preventDefault();
+  if (!next) return;
+  next.focus();
+  next.click();
+}
+
+function render({ model, el }) {
+  let root = null, due = false;
+  const suppress = (event) => root?.toggleAttribute(SUPPRESS, !shortcut(event));
+  const keep = (event) => { if (!shortcut(event)) event.stopPropagation(); };
+  const changes = new MutationObserver(() => {
+    if (due) return;
+    due = true;
+    requestAnimationFrame(() => { due = false; nameParts(root); });
+  });
+
+  const attach = () => {
+    root = el.closest(".aelib-live");
+    if (!root) return;
+    root.setAttribute(SUPPRESS, "");
+    root.addEventListener("keydown", walk);
+    root.addEventListener("keydown", keep);
+    window.addEventListener("keydown", suppress, true); // before JupyterLab, wherever it listens
+    changes.observe(root, { subtree: true, childList: true, characterData: true, attributeFilter: ["class", "disabled"] });
+    nameParts(root);
+  };
+  const tell = () => {
+    if (!root) attach();
+    const density = window.devicePixelRatio || 1, room = Math.floor(el.clientWidth);
+    if (!root || !room || (density === model.get("density") && room === model.get("room"))) return;
+    model.set("density", density);
+    model.set("room", room);
+    model.save_changes();
+  };
+  const size = new ResizeObserver(tell);
+  size.observe(el);
+
+  return () => {
+    size.disconnect();
+    changes.disconnect();
+    root?.removeEventListener("keydown", walk);
+    root?.removeEventListener("keydown", keep);
+    window.removeEventListener("keydown", suppress, true);
+  };
+}
+
+export default { render };
