@@ -17,6 +17,7 @@ from aelib.study.averaging import HORIZON, HORIZONS
 from aelib.study.experiments import AVERAGED, CHOSEN, TUNED, reported
 from aelib.study.kinds import Map, Race, Run
 from aelib.study.results import MissingResult, StaleResult
+from aelib.widgets.pictures import Picture
 
 
 def small(method="Adam", held_out=False, keep=(), **changes):
