@@ -2,6 +2,7 @@ import asyncio
 import base64
 import io
 import itertools
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,9 +11,10 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from matplotlib.image import imread
 
-from aelib.datasets import MNIST
 from aelib.widgets.console import Console
-from aelib.widgets.console.screen import SIZE, Screen
+from aelib.widgets.console.controls import usable
+from aelib.widgets.console.picture import SIZE, Frame, RunPicture
+from aelib.widgets.pictures import DPI
 
 BUTTONS = ("start", "pause", "step", "stop", "reset")
 
@@ -28,7 +30,8 @@ def drive(scenario, data, **start):
     """Run an async scenario(console) on a fresh loop, with a small console made on it."""
 
     async def main():
-        console = Console(data, **{"sizes": (784, 8, 2, 8, 784), "images": 1000, "batch": 50, "epochs": 2} | start)
+        small = {"sizes": (784, 8, 2, 8, 784), "images": 1000, "batch": 50, "epochs": 2, "pace": "fast"}
+        console = Console(data, **small | start)
         try:
             await scenario(console)
         finally:
@@ -39,45 +42,76 @@ def drive(scenario, data, **start):
 
 
 async def settle(console):
-    """Wait until the task has nothing left to do."""
-    while console._commands or (console.task and not console.task.done()):
+    """Wait until the console has nothing left to do."""
+    while console.busy:
         await asyncio.sleep(0)
 
 
 async def press(console, *names):
     for name in names:
         console.buttons[name].click()
-    while console._commands:
-        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0.05 if console.state == "running" else 0)
     if console.state != "running":
         await settle(console)
 
 
 def losses(console):
-    return list(console.session.history.train_loss)
+    return list(console.run.history.train_loss)
+
+
+def png(console):
+    """Return the picture that a stored notebook shows."""
+    bundle = console._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    return imread(io.BytesIO(base64.b64decode(data["image/png"])))
 
 
 def test_nothing_starts_by_itself_and_a_stored_notebook_shows_the_picture(few):
     console = Console(few, images=1000)
-    assert console.task is None and console.session.update == 0 and console.frames == 1
-    assert imread(io.BytesIO(console.image.value), "jpeg").shape == (SIZE[1], SIZE[0], 3)
-    bundle = console._repr_mimebundle_()
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    assert imread(io.BytesIO(base64.b64decode(data["image/png"]))).shape[:2] == SIZE[::-1]
+    assert not console.busy and console.run.update == 0 and console.frames == 1
+    height, width = png(console).shape[:2]
+    assert width / height == pytest.approx(SIZE[0] / SIZE[1], rel=0.01) and width >= DPI * SIZE[0]
     console.buttons["start"].click()
     assert "event loop" in console.message.value
 
 
-def test_the_marks_of_mnist_are_drawn_on_mnist_alone(few, monkeypatch):
-    drawn, last = [], []
-    monkeypatch.setattr(Screen, "set_scene", lambda self, end, sizes, marks, ghosts: drawn.append(marks))
-    monkeypatch.setattr(Screen, "draw", lambda *anything: True)
-    monkeypatch.setattr(Screen, "jpeg", lambda self: b"")
-    for fingerprint in (None, "0123456789abcdef", MNIST):
-        data = SimpleNamespace(**vars(few), **{"fingerprint": fingerprint} if fingerprint else {})
-        Console(data, images=1000, sizes=(784, 200, 2, 200, 784))
-        last.append(drawn[-1])
-    assert [list(marks) for marks in last] == [[], [], ["report 784-200-2", "best published"]]
+def test_autoplay_starts_when_the_console_is_shown_and_only_once(few):
+    async def scenario(console):
+        assert console.state == "ready"
+        png(console)
+        await asyncio.sleep(0.05)
+        assert console.state == "running"
+        await press(console, "stop")
+        png(console)
+        await asyncio.sleep(0.05)
+        assert console.state == "ended"
+
+    drive(scenario, few, autoplay=True, epochs=1000)
+
+
+def test_the_pace_for_the_eye_takes_half_a_minute(few):
+    """A tenth of a second is a three hundredth of the run, whatever the machine can; and one batch at once."""
+
+    async def scenario(console):
+        await press(console, "start")
+        await asyncio.sleep(0.3)
+        assert 0 < console.run.images_used <= 2 * 20 + 20_000 * (time.perf_counter() - begin) / 30
+        console.pace.value = "fast"
+        await settle(console)
+        assert console.state == "ended" and console.run.images_used == 20_000
+
+    begin = time.perf_counter()
+    drive(scenario, few, pace="eye", epochs=20, batch=20)
+
+
+def test_only_the_controls_asked_for_are_there(few):
+    console = Console(few, main=("step", "batch"), more=False, images=1000)
+    assert list(console.controls) == ["step", "batch"]
+    with pytest.raises(ValueError, match="unknown settings: width"):
+        Console(few, main=("step", "width"), images=1000)
+    with pytest.raises(ValueError, match="pace is 'slow': expected one of eye, fast"):
+        Console(few, pace="slow", images=1000)
 
 
 @pytest.mark.parametrize("wait", [False, True], ids=["at once", "with time between"])
@@ -89,18 +123,20 @@ def test_every_pair_of_buttons_pressed_twice_leaves_a_sound_console(few, wait):
     async def scenario(console):
         for a, b in itertools.product(BUTTONS, BUTTONS):
             for name in (a, b, a, b):
-                await press(console, name)
-                if wait:
-                    await asyncio.sleep(0.005)
-                else:
-                    assert console.task.done() or console.state == "running"
+                console.buttons[name].click()
+                await asyncio.sleep(0.005 if wait else 0)
+            while console._commands:
+                await asyncio.sleep(0)
+            if console.state != "running":
+                await settle(console)
             assert console.error is None and console.state in after[b], (a, b, console.state)
-            assert console.session.update == len(losses(console))
+            assert console.run.update == len(losses(console))
+            assert usable(console.run) == {name: not console.buttons[name].disabled for name in BUTTONS}
             await press(console, "reset")
-            assert console.state == "ready" and console.session.update == 0 and console.task.done()
+            assert console.state == "ready" and console.run.update == 0 and not console.busy
         await press(console, "start")
         await settle(console)
-        assert console.state == "ended" and console.session.update == 40
+        assert console.state == "ended" and console.run.update == 40
 
     drive(scenario, few)
 
@@ -108,7 +144,7 @@ def test_every_pair_of_buttons_pressed_twice_leaves_a_sound_console(few, wait):
 def test_commands_in_one_breath_are_obeyed_in_order(few):
     async def scenario(console):
         await press(console, "start", "start", "stop", "reset", "step", "step", "pause")
-        assert console.state == "paused" and console.session.update == 2
+        assert console.state == "paused" and console.run.update == 2
 
     drive(scenario, few)
 
@@ -116,36 +152,44 @@ def test_commands_in_one_breath_are_obeyed_in_order(few):
 def test_reset_gives_the_same_first_losses_and_a_ghost(few):
     async def scenario(console):
         await press(console, "start")
-        while console.session.update < 12:
+        while console.run.update < 12:
             await asyncio.sleep(0)
         console.controls["step"].value = 0.03
-        count = console.session.update
-        while console.session.update < count + 5:
+        await settle_commands(console)
+        count = console.run.update
+        while console.run.update < count + 5:
             await asyncio.sleep(0)
         await press(console, "stop")
-        first, label = losses(console), "784-8-2, Adam 0.03, batch 50, images 1000, changed on the way"
+        first = losses(console)
         console.controls["step"].value = 0.003
         await press(console, "reset", *["step"] * 10)
         assert losses(console) == first[:10]
-        assert list(console.ghosts) == [label] and console.ghosts[label][0][-1] == len(first)
-        for step in (0.01, 0.02, 0.03, 0.05, 0.1, 0.2):
+        (ghost,) = console.run.ghosts
+        assert ghost.settings.step == 0.03 and ghost.changed and ghost.curve[0][-1] == len(first)
+        assert list(console.frame().ghosts) == ["step 0.03, then changed"]
+        for step in (0.01, 0.02, 0.05):
             console.controls["step"].value = step
             await press(console, "reset", "step", "step")
         await press(console, "reset")
-        assert len(console.ghosts) == 5 and all(f"Adam {step:g}" in "".join(console.ghosts) for step in (0.02, 0.2))
+        assert [ghost.settings.step for ghost in console.run.ghosts] == [0.01, 0.02, 0.05]
 
     drive(scenario, few, epochs=1000)
+
+
+async def settle_commands(console):
+    while console._commands:
+        await asyncio.sleep(0)
 
 
 def test_a_change_while_training_obeys_at_the_next_update(few):
     async def scenario(console):
         await press(console, "step", "step")
-        before = console.session.model.theta.copy()
+        before = console.run.model.theta.copy()
         console.controls["batch"].value = 20
         console.controls["momentum"].value = 0.5
         console.controls["step"].value = 1e-4
         await press(console, "step")
-        session = console.session
+        session = console.run
         assert session.history.rows[-1].images == 120 and session.optimizer.beta1 == 0.5
         assert session.optimizer.learning_rate == 1e-4
         assert np.abs(session.model.theta - before).max() < 3e-4
@@ -160,36 +204,36 @@ def test_a_new_network_waits_for_a_reset_and_the_console_says_so(few):
         console.controls["method"].value = "SGD"
         await settle(console)
         assert "Press Reset to apply: net, method." in console.message.value
-        assert len(console.session.model.layers) == 4
+        assert len(console.run.model.layers) == 4
         await press(console, "reset")
-        assert console.message.value == "" and len(console.session.model.layers) == 2
+        assert console.message.value == "" and len(console.run.model.layers) == 2
         assert console.controls["decay"].disabled and not console.controls["momentum"].disabled
         console.controls["sizes"].value = (784, 200, 2, 200, 784)  # before the first update it applies at once
         await settle(console)
-        assert len(console.session.model.layers) == 4 and console.message.value == ""
+        assert len(console.run.model.layers) == 4 and console.message.value == ""
 
     drive(scenario, few)
 
 
 def test_new_seed(few):
     async def scenario(console):
-        theta, seed = console.session.model.theta.copy(), console.controls["seed"].value
+        theta, seed = console.run.model.theta.copy(), console.controls["seed"].value
         for _ in range(3):  # one draw in a thousand is the same
             await press(console, "new seed")
-        assert console.session.settings.seed == console.controls["seed"].value != seed
-        assert np.any(console.session.model.theta != theta)
+        assert console.run.settings.seed == console.controls["seed"].value != seed
+        assert np.any(console.run.model.theta != theta)
 
     drive(scenario, few)
 
 
-def test_an_exception_of_the_task_is_shown_and_survived(few):
+def test_an_exception_of_a_run_is_shown_and_survived(few):
     async def scenario(console):
-        good, console.session.advance = console.session.advance, lambda: 1 / 0
+        good, console.run.advance = console.run.advance, lambda: 1 / 0
         await press(console, "start")
         await settle(console)
         assert isinstance(console.error, ZeroDivisionError) and console.state == "ended"
         assert "ZeroDivisionError: division by zero" in console.message.value
-        console.session.advance = good
+        console.run.advance = good
         await press(console, "start")
         assert console.error is None and console.state == "running"
 
@@ -198,8 +242,8 @@ def test_an_exception_of_the_task_is_shown_and_survived(few):
 
 def test_divergence_is_shown_and_the_end_reached(few):
     async def scenario(console):
-        console.session.wanted = replace(console.session.wanted, method="SGD", step=1e30)
-        console.session.reset()
+        console.run.wanted = replace(console.run.wanted, method="SGD", step=1e30)
+        console.run.reset()
         await press(console, "start")
         await settle(console)
         assert console.state == "ended" and "Diverged: training diverged at update" in console.message.value
@@ -207,22 +251,36 @@ def test_divergence_is_shown_and_the_end_reached(few):
     drive(scenario, few)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_picture_between_the_update_that_explodes_and_the_one_that_notices(few):
+    """Codes and losses that are not finite are left out, without a warning."""
+    console = Console(few, images=1000, method="SGD", step=1e30)
+    console.run.advance()
+    frame = console.frame()
+    assert not np.isfinite(frame.codes).all()
+    RunPicture().jpeg(frame)
+    RunPicture().png(frame)
+
+
 def test_code_and_history_are_handed_out(few):
     async def scenario(console):
         await press(console, "step", "step", "copy as code", "export history")
         assert "if progress.update == 2:" in console.code.value and console.code.layout.display == ""
-        text = base64.b64decode(console.link.value.split("base64,")[1].split('"')[0]).decode()
-        assert len(text.splitlines()) == 3 and "history-784-8-2-2.csv" in console.link.value
+        text = base64.b64decode(console.note.value.split("base64,")[1].split('"')[0]).decode()
+        assert len(text.splitlines()) == 3 and "history-784-8-2-2.csv" in console.note.value
 
     drive(scenario, few)
 
 
-def test_a_second_console_pauses_the_first(few):
+def test_a_second_run_pauses_the_first(few):
     async def scenario(console):
         await press(console, "start")
-        Console(few, images=1000)
-        await settle(console)
-        assert console.state == "paused"
+        second = Console(few, images=1000)
+        second.buttons["start"].click()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert console.state == "paused" and not console.busy and second.state == "running"
+        second.close()
 
     drive(scenario, few, epochs=1000)
 
@@ -258,12 +316,14 @@ def foreign(pixels=784, n=120, labels=range(10)):
 def test_other_nets_images_and_labels(data, sizes):
     async def scenario(console):
         await press(console, "step", "step", "export history", "copy as code")
-        assert console.error is None and console.session.update == 2
+        assert console.error is None and console.run.update == 2
         assert console.controls["sizes"].value == sizes and console.controls["images"].value == 120
         assert [images for _, images in console.controls["images"].options] == [120]
-        low, high = console._screen.figure.axes[0].get_ylim()
-        assert all(low < loss < high for loss in [*losses(console), console.session.measurements[-1].test_loss])
-        shown = sum(len(points.get_xdata()) for points in console._screen._codes)
+        figure = console._picture.figure
+        low, high = figure.axes[0].get_ylim()
+        assert all(low < loss < high for loss in [*losses(console), console.run.measurements[-1].test_loss])
+        plane = next(ax for ax in figure.axes if ax.get_title("left").startswith("codes"))
+        shown = sum(len(points.get_xdata()) for points in plane.lines if points.get_linestyle() == "None")
         assert shown == 60  # every code has its mark, whatever its label
 
     drive(scenario, data, sizes=sizes, images=120)
@@ -299,11 +359,11 @@ def test_every_control_at_both_ends_trains_or_says_what_is_wrong(few, method):
     """Also for settings that were not among the controls' own."""
 
     async def scenario(console):
-        wanted = console.session.wanted
+        wanted = console.run.wanted
         for name, control in console.controls.items():
             assert control.value == getattr(wanted, name), name
         await press(console, "step")
-        assert console.session.settings == wanted
+        assert console.run.settings == wanted
         for name, control in console.controls.items():
             first = control.value
             values = [value for _, value in getattr(control, "_options_full", ())]
@@ -319,9 +379,9 @@ def test_every_control_at_both_ends_trains_or_says_what_is_wrong(few, method):
                 assert bool(console._complaint) == too_many and console.error is None, (name, value)
             control.value = first
             await settle(console)
-            update = console.session.update
+            update = console.run.update
             await press(console, "step")
-            assert console.error is None and (console.session.update == update + 1 or console.session.over)
+            assert console.error is None and (console.run.update == update + 1 or console.run.over)
 
     start = dict(step=20.5 if method == "SGD" else 1.23e-7, seed=2**40, momentum=0.123, decay=0.5, weight_decay=3e-3)
     drive(scenario, few, method=method, images=999, batch=77, epochs=1000, **start)
@@ -334,27 +394,38 @@ def test_a_change_that_cannot_be_is_named_and_the_run_goes_on(few):
         await settle(console)
         assert "batch is 500: expected 1 to 300, the number of images" in console.message.value
         await press(console, "step")
-        assert console.error is None and console.session.images_used == 100
+        assert console.error is None and console.run.images_used == 100
         console.controls["batch"].value = 20
         await press(console, "step")
-        assert console.session.images_used == 120 and console.message.value == ""
+        assert console.run.images_used == 120 and console.message.value == ""
 
     drive(scenario, few, images=300)
 
 
-def test_a_picture_drawn_on_a_cached_background_is_the_one_drawn_anew(rng):
+def test_a_picture_drawn_on_a_kept_background_is_the_one_drawn_anew(rng):
     """What was drawn before leaves no trace in the next picture."""
-    curves = [(np.arange(n), rng.uniform(15, 90, n)) for n in (30, 20)]
-    norms = np.stack([np.arange(1, 9), *rng.uniform(0.1, 10, (4, 8))])
-    frames = [(*curves, norms, rng.random((20, 784)), rng.normal(size=(50, 2)) * k, np.arange(50) % 10) for k in (1, 9)]
-    used, fresh = (Screen({"grey": 90.7, "PCA-2": 21.8}) for _ in range(2))
-    for screen in (used, fresh):
-        screen.set_scene(40, (784, 9, 2, 9, 784), {"report": 15.75}, {"earlier": curves[1]})
-    assert used.draw(*frames[0])
-    first = used.png()
-    assert not used.draw(*frames[1])
-    fresh.draw(*frames[1])
-    assert used.png() == fresh.png() != first
+    curves = [(np.arange(n), rng.uniform(15, 50, n)) for n in (30, 20)]
+    norms = np.stack([np.arange(1, 9), *rng.uniform(0.2, 0.9, (4, 8))])
+    still = dict(end=40, sizes=(784, 9, 2, 9, 784), levels={"grey": 90.7, "PCA-2": 21.8}, marks={"report": 15.75})
+    frames = [
+        Frame(
+            **still,
+            ghosts={"step 0.1": curves[1]},
+            train=curves[k],
+            test=curves[1 - k],
+            norms=norms,
+            examples=rng.random((10, 784)),
+            outputs=rng.random((10, 784)),
+            codes=rng.uniform(-1, 1, (50, 2)),
+            labels=np.arange(50) % 10,
+        )
+        for k in (0, 1)
+    ]
+    used, fresh = RunPicture(), RunPicture()
+    first = used.jpeg(frames[0])
+    assert used.jpeg(frames[1]) == fresh.jpeg(frames[1]) != first
+    assert used.png(frames[1]) == fresh.png(frames[1])
+    assert used.jpeg(frames[0]) == first  # after a png, too
 
 
 KERNEL_SIDE = """
@@ -385,13 +456,13 @@ def test_a_kernel_obeys_every_message_while_it_trains():
         client.shell_channel.send(client.session.msg("comm_msg", {"comm_id": model, "data": data}))
 
     def steps():
-        return eval(run("print([stage.step for stage in console.session.stages.values()])"))
+        return eval(run("print([stage.step for stage in console.run.stages.values()])"))
 
     try:
         step, start, pause = run(KERNEL_SIDE).split()
         send(start, method="custom", content={"event": "click"})
         for _ in range(200):  # a step size that came before the first update would be the one it started with
-            if int(run("print(console.session.update)")):
+            if int(run("print(console.run.update)")):
                 break
         offered = eval(run("print([value for _, value in console.controls['step'].options])"))
         for k, value in enumerate((0.001, 0.002, 0.005), start=1):

@@ -84,9 +84,9 @@ plain.add_class('bench-interact')""",
 async def share(console, seconds):
     console.buttons["start"].click()
     await asyncio.sleep(2)
-    start, first, frames = time.perf_counter(), console.session.history.rows[-1], console.frames
+    start, first, frames = time.perf_counter(), console.run.history.rows[-1], console.frames
     await asyncio.sleep(seconds)
-    wall, last = time.perf_counter() - start, console.session.history.rows[-1]
+    wall, last = time.perf_counter() - start, console.run.history.rows[-1]
     console.buttons["pause"].click()
     other = 100 * (1 - (last.seconds - first.seconds) / wall)
     frames, speed = (console.frames - frames) / wall, (last.update - first.update) / wall
@@ -289,6 +289,7 @@ def console_figures(page, net):
         page.keyboard.press(key)
         effects.append(when(page, f"step (?!{step} )"))
         page.wait_for_timeout(200)
+    root.locator("button", has_text=re.compile("^Pause$")).click()
     stops = {"Pause": [], "Stop": []}
     for name, shown in (("Pause", "paused"), ("Stop", "ended")) * 4:
         root.locator("button", has_text=re.compile("^Start$")).click()
@@ -304,7 +305,9 @@ def notebook(home):
     for net in NETS:
         half = [int(width) for width in net.split("-")]
         sizes = half + half[-2::-1]
-        console = f"consoles['{net}'] = Console(mnist, sizes={sizes}, epochs=100000).add_class('bench-{net}')"
+        console = (
+            f"consoles['{net}'] = Console(mnist, sizes={sizes}, epochs=100000, pace='fast').add_class('bench-{net}')"
+        )
         cells.append(f"{console}\nconsoles['{net}']")
     cells.append(f"SECONDS = {SECONDS}\nipywidgets.VBox([begin, words]).add_class('bench-words')")
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}

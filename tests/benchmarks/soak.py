@@ -41,7 +41,7 @@ from aelib.widgets import Explorer, start_lab
 start_lab()
 mnist = load_mnist()
 print("kernel", os.getpid())
-Console(mnist, epochs=33, images=60_000)""",
+Console(mnist, epochs=33, images=60_000, pace="fast")""",
     """\
 net = Autoencoder([784, 30, 2, 30, 784], dtype="float32").start_output_bias(mnist.train_images[:2000])
 fit(net, mnist.train_images[:2000], Adam(3e-3), epochs=3, progress=False)
@@ -102,6 +102,8 @@ def console_round(page, root, k):
     press("Step", lambda: updates() == seen + 1)
     press("Start", lambda: "running" in words())
     press("Stop", lambda: "ended" in words())
+    if not root.locator("button", has_text="New seed").is_visible():
+        root.locator("button", has_text="More").click()
     root.locator("button", has_text="New seed").click()
     press("Reset", lambda: "ready" in words() and updates() == 0)
     press("Copy as code", lambda: root.locator("textarea").input_value() != "")

@@ -17,7 +17,7 @@ from aelib.widgets.console import Console
 from aelib.widgets import start_lab
 
 start_lab()
-Console(load_mnist(), epochs=33, images=60_000)  # 19,800 updates: it does not end by itself meanwhile
+Console(load_mnist(), epochs=33, images=60_000, pace="fast")  # 19,800 updates: it does not end by itself meanwhile
 """
 
 
@@ -92,6 +92,7 @@ def test_start_change_stop_reset(page, console):
     press(console, "Reset")
     until(page, lambda: "ready" in status(console), "the run is back at its start")
     assert first_losses(page, console) == first
+    press(console, "More")
     press(console, "Copy as code")
     code = console.locator("textarea")
     until(page, lambda: "if progress.update == 2:" in code.input_value(), "the code of two updates")

@@ -1,4 +1,4 @@
-"""The training console of lab 3, and the run behind it."""
+"""The training console, and the run behind it."""
 
 from aelib.widgets.console.console import Console
 

@@ -1,7 +1,7 @@
-"""The training console: a ``Player`` behind sliders, buttons and a live picture. Only the labs import this module.
+"""The training console: a ``LiveRun`` behind sliders, buttons and a live picture. Only the labs import this module.
 
-An asyncio task of the kernel's own loop does all the work. Callbacks, which may come from another thread, note a
-command in ``_commands`` and wake it.
+A generator that trains in short turns does all the work, on the kernel's own loop (``Turns``). Callbacks, which may
+come from another thread, note a command in ``_commands`` and wake it.
 """
 
 import asyncio
@@ -17,21 +17,20 @@ import numpy as np
 
 from aelib.common.baselines import ladder
 from aelib.common.settings import COEFFICIENTS, NETS, Settings
-from aelib.datasets import MNIST
-from aelib.widgets.console.controls import Clipboard, buttons
-from aelib.widgets.console.player import Player
-from aelib.widgets.console.screen import SIZE, Screen
-from aelib.widgets.console.session import Session
+from aelib.widgets.console import picture
+from aelib.widgets.console.controls import MORE, PACES, RUN, Clipboard, buttons, pace_buttons, usable
+from aelib.widgets.console.live_run import LiveRun
 from aelib.widgets.console.transcript import as_code, diagnosis, to_csv
 from aelib.widgets.controls import ALL, run_controls
+from aelib.widgets.pictures import DPI
+from aelib.widgets.turns import Turns
 
-REPORT = {"784-2": 23.06, "784-200-2": 15.86, "784-400-200-2": 14.45}  # stored: the best run of "architectures-report"
-PUBLISHED = 13.46  # 784-1000-500-250-2: Moor et al., Topological Autoencoders, 2020, table 1, converted
+EYE = 30.0  # seconds that a run takes at the pace for the eye
 _TURN = 0.02  # seconds of training between two looks at the buttons
-_YIELDS = 4  # a message passes through several tasks of the loop before it arrives
 _FRAME = 0.1  # seconds between two pictures, at least
-_SHARE = 0.1  # of the time may go into pictures
-_CODES = 200  # test images whose codes are drawn
+_SHARE = 0.3  # of the time may go into pictures, at most
+_REST = 0.25  # seconds without a command after which a hurried picture is drawn in full
+_CODES = 400  # test images whose codes are drawn
 _FIELDS = [field.name for field in fields(Settings)]
 
 
@@ -40,85 +39,119 @@ class Console(ipywidgets.VBox):
 
     Start trains, or goes on after a pause; after the end it begins anew. Pause holds the run, Step makes one update,
     Stop ends it, Reset goes back to the initial weights of the same seed. Step size, batch, momentum, decay, schedule
-    and epochs obey at the next update; every other control waits for a reset, and the console says so.
+    and epochs obey at the next update; every other control waits for a reset, and the console says so. Running the
+    cell again, or letting another picture of the notebook grow, pauses the run.
 
     Args:
         data: MNIST, as ``load_mnist`` returns it, or other square images with labels.
+        marks: further levels for the loss, name -> half-SSE, such as a result that is to be reached.
+        main: names of the settings whose controls stand in sight; the others wait behind a button "More".
+        more: whether there is such a button.
+        gradients: whether the picture shows the norms of the gradient, layer by layer.
+        pace: ``"eye"``: the run takes about half a minute, if the machine can; ``"fast"``: as fast as it can.
+        autoplay: whether the run starts by itself when the console is shown in Jupyter.
         start: values of ``Settings`` to begin with, by name; ``images`` is at most as many as there are.
 
     Attributes:
-        player: the ``Player``.
-        session: the ``Session`` under way.
-        state: ``"ready"``, ``"running"``, ``"paused"`` or ``"ended"``.
-        task: the asyncio task that worked last, or None.
-        error: the exception that ended it, or None.
-        ghosts: the last earlier runs, label -> (update, test loss).
+        run: the ``LiveRun`` under way.
+        controls: dict of the controls by the names of the settings; those of ``main``, and with ``more`` all.
+        buttons: dict of the buttons by their commands.
+        busy: whether a command waits or a run is under way.
+        error: the exception that ended the run, or None.
         frames: number of pictures drawn.
 
     Raises:
         ValueError: a setting, or the data, is not as described.
     """
 
-    def __init__(self, data, **start):
-        unknown = sorted(set(start) - set(_FIELDS))
+    _turns = None  # where a wrong call leaves nothing but a widget to close
+
+    def __init__(
+        self,
+        data,
+        marks=None,
+        main=("sizes", "method", "step", "batch"),
+        more=True,
+        gradients=True,
+        pace="eye",
+        autoplay=False,
+        **start,
+    ):
+        unknown = sorted({*start, *main} - {*_FIELDS})
         if unknown:
             raise ValueError(f"unknown settings: {', '.join(unknown)}; expected some of {', '.join(_FIELDS)}")
+        if pace not in PACES:
+            raise ValueError(f"pace is {pace!r}: expected one of {', '.join(PACES)}")
         n, pixels = np.shape(data.train_images)
         if math.isqrt(pixels) ** 2 != pixels:
             raise ValueError(f"the images have {pixels} pixels: expected a square number, such as 784 = 28 x 28")
         settings = Settings(**{"images": min(Settings.images, n)} | start)
-        self.player = Player(Session(data, settings))
-        self.task, self.error, self.frames = None, None, 0
-        self._commands, self._due, self._complaint = deque(), 0.0, ""
+        self.run, self.error, self.frames = LiveRun(data, settings), None, 0
+        self._marks, self._autoplay = dict(marks or {}), autoplay
+        self._commands, self._turns, self._due, self._complaint = deque(), Turns(), 0.0, ""
+        self._waiting = None  # the handle of a picture to be drawn in full
         try:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
             self._loop = None
-        session = self.session
-        self._levels = ladder(data.train_images, session.test_images)
-        self._known = getattr(data, "fingerprint", None) == MNIST
-        self._screen, self._scene = Screen(self._levels, np.unique(session.test_labels)), None
+        self._levels = ladder(data.train_images, self.run.test_images)
+        self._picture = picture.RunPicture(gradients)
         fitting = {name: sizes for name, sizes in NETS.items() if sizes[0] == pixels}
-        self.controls = run_controls(settings, ALL, fitting, n)
-        self._build()
+        names = [*main, *(name for name in ALL if more and name not in main)]
+        self.controls = run_controls(settings, names, fitting, n)
+        self._build(main, more, pace)
         self._name_coefficients()
-        self._show()
-        for name, control in self.controls.items():
-            control.style.description_width = "88px"
-            control.layout = ipywidgets.Layout(width="270px", margin="1px 4px")
+        self._show_in_full()
+        for control in self.controls.values():
             control.observe(self._changed, names="value")
-            control.add_class(f"aelib-{name.replace('_', '-')}")
 
-    session = property(lambda self: self.player.session)
-    state = property(lambda self: self.player.state)
-    ghosts = property(lambda self: self.player.ghosts)
+    state = property(lambda self: self.run.state)
+    busy = property(lambda self: bool(self._commands) or self._turns.running)
 
     # -- widgets -------------------------------------------------------------------------------------------------------
 
-    def _build(self):
-        self.buttons = buttons()
+    def _build(self, main, more, pace):
+        self.buttons, self.pace = buttons(), pace_buttons(pace)
         for name, button in self.buttons.items():
             button.on_click(lambda _, name=name: self._command(name))
-        width, height = (f"{pixels}px" for pixels in SIZE)
-        layout = ipywidgets.Layout(width=width, height=height, max_width="100%", object_fit="contain")
-        self.image = ipywidgets.Image(format="jpeg", layout=layout)
-        self.status, self.message = ipywidgets.HTML(), ipywidgets.HTML()
-        self.code = ipywidgets.Textarea(layout=ipywidgets.Layout(width="100%", height="230px", display="none"))
-        self.link, self.clipboard = ipywidgets.HTML(), Clipboard(layout=ipywidgets.Layout(display="none"))
-        row = ipywidgets.Layout(flex_flow="row wrap", max_width=f"{SIZE[0]}px")
-        settings = ipywidgets.HBox([*self.controls.values(), self.buttons["new seed"]], layout=row)
-        main = [button for name, button in self.buttons.items() if name != "new seed"]
-        parts = [ipywidgets.HBox(main, layout=row), settings, self.status, self.message, self.image]
-        super().__init__([*parts, self.link, self.code, self.clipboard])
-        for part in (self.status, self.message):
-            part.layout = ipywidgets.Layout(margin="0 4px", min_height="24px", max_width=f"{SIZE[0]}px")
+        for name, control in self.controls.items():
+            width, label = "300px", "92px"
+            if name in main:  # in one line: sliders are the wide ones
+                width = "268px" if isinstance(control, ipywidgets.SelectionSlider) else "184px"
+                label = f"{12 + 7 * len(control.description)}px"
+            control.style.description_width, control.layout.width, control.layout.margin = label, width, "1px 2px"
+            control.add_class(f"aelib-{name.replace('_', '-')}")
+        shape = dict(width=f"{round(picture.SIZE[0] * DPI)}px", max_width="100%")
+        self.image = ipywidgets.Image(layout=ipywidgets.Layout(**shape, height="auto"))
+        self.status = ipywidgets.HTML(layout=ipywidgets.Layout(margin="0 4px", height="24px", **shape))
+        self.message = ipywidgets.HTML(layout=ipywidgets.Layout(margin="0 4px", height="36px", **shape))
+        row = dict(flex_flow="row wrap", **shape)
+        rows = [
+            ipywidgets.HBox([*(self.buttons[name] for name in RUN), self.pace], layout=ipywidgets.Layout(**row)),
+            ipywidgets.HBox([self.controls[name] for name in main], layout=ipywidgets.Layout(**row)),
+        ]
+        super().__init__([*rows, self.status, self.message, self.image, *(self._more(main, row) if more else ())])
         self.add_class("aelib-console")
+
+    def _more(self, main, row):
+        """Return the button that opens the other controls, and what it opens."""
+        self.code = ipywidgets.Textarea(layout=ipywidgets.Layout(width="100%", height="230px", display="none"))
+        self.note, self.clipboard = ipywidgets.HTML(), Clipboard(layout=ipywidgets.Layout(display="none"))
+        others = [control for name, control in self.controls.items() if name not in main]
+        settings = ipywidgets.HBox(others, layout=ipywidgets.Layout(**row))
+        actions = ipywidgets.HBox([*(self.buttons[name] for name in MORE), self.note], layout=ipywidgets.Layout(**row))
+        panel = ipywidgets.VBox([actions, settings, self.code, self.clipboard])
+        panel.layout.display = "none"
+        opener = ipywidgets.ToggleButton(description="More", icon="sliders", layout=ipywidgets.Layout(width="auto"))
+        opener.tooltip = "Every other setting, the code of this run, its history as a file"
+        opener.observe(lambda change: setattr(panel.layout, "display", "" if change["new"] else "none"), names="value")
+        return opener, panel
 
     def _changed(self, change):
         self._command("change")
 
     def _command(self, name):
-        """Note a command and wake the task on the loop. May be called in any thread."""
+        """Note a command and wake the console on the loop. May be called in any thread."""
         self._commands.append(name)
         loop = self._loop
         if loop is None:
@@ -129,45 +162,69 @@ class Console(ipywidgets.VBox):
                 return
         loop.call_soon_threadsafe(self._wake)
 
+    # -- on the loop ---------------------------------------------------------------------------------------------------
+
     def _wake(self):
-        if self.task is None or self.task.done():
-            self.task = asyncio.get_running_loop().create_task(self._work())
-
-    # -- the task ------------------------------------------------------------------------------------------------------
-
-    async def _work(self):
+        """Obey what waits, unless the run under way will; let it run, or rest."""
+        if self._turns.running:
+            return
         try:
-            while True:
-                if self._commands:
-                    while self._commands:
-                        self._obey(self._commands.popleft())
-                    self._describe()  # the words at once, the picture when it is done
-                    self._due = 0.0
-                if self.state == "running":
-                    self.player.train(_TURN)
-                if self.state != "running" or time.perf_counter() >= self._due:
+            self._obey_all()
+            if self.state == "running":
+                self._turns.begin(self._training(), lambda _: None, self._rest, self._fail)
+            else:
+                self._rest()
+        except Exception as error:  # an observer's error would go to a log nobody reads
+            self._fail(error)
+
+    def _training(self):
+        """Train in turns from yield to yield, between which Jupyter answers, until the run rests."""
+        try:
+            self._due = 0.0
+            while self.state == "running":
+                settings = self.run.settings
+                pace = settings.epochs * settings.images / EYE if self.pace.value == "eye" else None
+                self.run.train(_TURN, pace)
+                if time.perf_counter() >= self._due:
                     self._show()
-                if self.state != "running" and not self._commands:
-                    return
-                for _ in range(_YIELDS):
-                    await asyncio.sleep(0)
-        except Exception as error:  # a task's exception would otherwise go to a log nobody reads
-            self.error = error
-            self.player.stop()
-            self.message.value = _red(f"{type(error).__name__}: {error}")
+                yield
+                self._obey_all()
+        finally:
+            self.run.pause()  # where something else closed it
+
+    def _obey_all(self):
+        while self._commands:
+            self._obey(self._commands.popleft())
+            self._due = 0.0
+        self._describe()  # the words at once, the picture when it is done
 
     def _obey(self, command):
-        if command in ("start", "reset"):
+        if command in ("start", "step", "reset"):
             self.error = None
-        if command in ("start", "pause", "step", "stop", "reset"):
-            getattr(self.player, command)()
+        if command in RUN:
+            getattr(self.run, command)()
         else:
             getattr(self, "_" + command.replace(" ", "_"))()
 
+    def _fail(self, error):
+        self.error = error
+        self.run.stop()
+        self._rest()
+
+    def close(self):
+        """End the run under way and close the widget."""
+        if self._turns:
+            self._turns.stop()
+            if self._waiting:
+                self._waiting.cancel()
+        super().close()
+
+    # -- commands ------------------------------------------------------------------------------------------------------
+
     def _change(self):
-        values = {name: control.value for name, control in self.controls.items()}
+        wanted = {name: control.value for name, control in self.controls.items()}
         try:
-            self.player.change(Settings(**values))
+            self.run.change(Settings(**vars(self.run.wanted) | wanted))
             self._complaint = ""
         except ValueError as error:
             self._complaint = str(error)
@@ -175,8 +232,9 @@ class Console(ipywidgets.VBox):
 
     def _name_coefficients(self):
         """Call momentum and decay what the method calls them; disable what it does not have."""
-        names = {setting: name for name, setting in COEFFICIENTS[self.controls["method"].value].items()}
-        for setting in ("momentum", "decay", "epsilon_inside"):
+        method = getattr(self.controls.get("method"), "value", self.run.wanted.method)
+        names = {setting: name for name, setting in COEFFICIENTS[method].items()}
+        for setting in {"momentum", "decay", "epsilon_inside"} & self.controls.keys():
             self.controls[setting].disabled = setting not in names
             self.controls[setting].description = names.get(setting, setting).replace("_", " ")
 
@@ -184,57 +242,114 @@ class Console(ipywidgets.VBox):
         self.controls["seed"].value = int(np.random.default_rng().integers(1000))
 
     def _copy_as_code(self):
-        self.code.value, self.code.layout.display = as_code(self.session), ""
+        self.code.value, self.code.layout.display = as_code(self.run), ""
         self.clipboard.send(self.code.value)
+        self.note.value = "The code stands below, and on the clipboard where the browser allows it."
 
     def _export_history(self):
-        data = base64.b64encode(to_csv(self.session).encode()).decode()
-        name = f"history-{self.session.settings.net}-{self.session.update}.csv"
+        data = base64.b64encode(to_csv(self.run).encode()).decode()
+        name = f"history-{self.run.settings.net}-{self.run.update}.csv"
         place = f'download="{name}" href="data:text/csv;base64,{data}"'
-        self.link.value = f'<a style="text-decoration: underline" {place}>Save {name}</a>'
+        self.note.value = f'<a style="text-decoration: underline" {place}>Save {name}</a>'
 
     # -- showing -------------------------------------------------------------------------------------------------------
 
+    def frame(self):
+        """Return what there is to see now, a ``Frame``."""
+        run = self.run
+        return picture.Frame(
+            end=run.end,
+            sizes=run.settings.sizes,
+            levels=self._levels,
+            marks=self._marks,
+            ghosts={_difference(ghost, run.settings): ghost.curve for ghost in run.ghosts},
+            train=run.train_curve.columns,
+            test=run.test_curve(),
+            norms=run.norm_curve.columns,
+            examples=run.examples,
+            outputs=run.reconstruct(run.examples),
+            codes=run.encode(run.test_images[:_CODES]),
+            labels=run.test_labels[:_CODES],
+        )
+
     def _show(self):
-        """Draw the picture and the words; set when the next picture is due."""
-        start, session = time.perf_counter(), self.session
-        if self.state != "running":
-            session.measure()
-        settings, end = session.settings, self.player.end
-        scene = (end, settings.sizes, tuple(self.ghosts))
-        if scene != self._scene:
-            marks = {f"report {settings.net}": REPORT[settings.net]} if settings.net in REPORT else {}
-            marks = marks | {"best published": PUBLISHED} if self._known else {}
-            self._screen.set_scene(end, settings.sizes, marks, self.ghosts)
-            self._scene = scene
-        codes, labels = session.encode(session.test_images[:_CODES]), session.test_labels[:_CODES]
-        images = np.concatenate([session.examples, session.reconstruct(session.examples)])
-        train, norms = self.player.train_curve.columns, self.player.norm_curve.columns
-        whole = self._screen.draw(train, self.player.test_curve(), norms, images, codes, labels)
-        self.image.value = self._screen.jpeg()
+        """Draw a hurried picture and the words; set when the next picture is due."""
+        start = time.perf_counter()
+        self._set("jpeg", self._picture.jpeg(self.frame()))
         self._describe()
-        self.frames += 1
         now = time.perf_counter()
-        self._due = now + max(_FRAME - (now - start), 0 if whole else (now - start) / _SHARE)
+        self._due = now + max(_FRAME - (now - start), (now - start) * (1 / _SHARE - 1))
+
+    def _rest(self):
+        """Show where the run stands, in full when no command has come for a while; obey what came meanwhile."""
+        self.run.measure()
+        if self._loop is None:
+            self._show_in_full()
+        else:
+            self._show()
+            self._later(_REST, self._show_in_full)
+            if self._commands:
+                self._loop.call_soon(self._wake)
+
+    def _later(self, seconds, action):
+        """Do something after a while, in place of what was to be done so before."""
+        if self._waiting:
+            self._waiting.cancel()
+        self._waiting = self._loop.call_later(seconds, action)
+
+    def _show_in_full(self):
+        self._waiting = None
+        if self.state != "running":
+            self._set("png", self._picture.png(self.frame()))
+            self._describe()
+
+    def _set(self, kind, data):
+        with self.image.hold_sync():
+            self.image.format, self.image.value = kind, data
+        self.frames += 1
 
     def _describe(self):
-        """Write the words: the state, how far the run is, what is wrong."""
-        session, done = self.session, self.session.update
-        bar = f'<progress value="{done}" max="{max(done + session.updates_left, 1)}" style="width: 110px"></progress>'
-        self.status.value = f"{bar} {' · '.join([f'<b>{self.state}</b>', *self.player.words()])}"
-        sentence = self._complaint or diagnosis(session, self._levels["grey"])
-        waiting = session.needs_reset
-        if waiting and self.state != "ready":
-            names = ", ".join(self.controls[name].description for name in waiting)
+        """Write the words: the state, how far the run is, what is wrong; grey the buttons that can do nothing."""
+        run, done = self.run, self.run.update
+        bar = f'<progress value="{done}" max="{max(done + run.updates_left, 1)}" style="width: 110px"></progress>'
+        words = " · ".join([f"<b>{run.state}</b>", *run.words()])
+        self.status.value = f'<span style="font-variant-numeric: tabular-nums">{bar} {words}</span>'
+        sentence = _words(self.error) or self._complaint or diagnosis(run, self._levels["grey"])
+        if run.needs_reset and run.state != "ready":
+            names = ", ".join(self.controls[name].description for name in run.needs_reset)
             sentence = f"Press Reset to apply: {names}. {sentence}"
         self.message.value = _red(sentence) if sentence else ""
+        for name, can in usable(run).items():
+            self.buttons[name].disabled = not can
 
     def _repr_mimebundle_(self, **kwargs):
+        if self._autoplay and self._loop is not None:
+            self._autoplay = False
+            self._command("start")
         bundle = super()._repr_mimebundle_(**kwargs)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["image/png"] = base64.b64encode(self._screen.png()).decode()
+        png = self.image.value if self.image.format == "png" else self._picture.png(self.frame())
+        data["image/png"] = base64.b64encode(png).decode()
         return bundle
 
 
+def _difference(ghost, settings):
+    """Return in a few words what an earlier run had that the settings now have not."""
+    words = [
+        f"{'net' if name == 'sizes' else name.replace('_', ' ')} {ghost.settings.net if name == 'sizes' else value:}"
+        for name, value in vars(ghost.settings).items()
+        if value != getattr(settings, name)
+    ]
+    words = ", ".join(words) or "before"
+    return (words if len(words) < 30 else words[:28] + " …") + ", then changed" * ghost.changed
+
+
+def _words(error):
+    """Return what ended a run from outside, in words, or ""."""
+    if error is None:
+        return ""
+    return "Interrupted." if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+
+
 def _red(sentence):
-    return f'<span style="color: #b00020">{html.escape(sentence)}</span>'
+    return f'<span style="color: var(--jp-error-color1, #b00020)">{html.escape(sentence)}</span>'

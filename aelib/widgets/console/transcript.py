@@ -5,21 +5,21 @@ import io
 import math
 
 
-def diagnosis(session, grey=math.inf):
+def diagnosis(run, grey=math.inf):
     """Return one sentence on what is wrong with this run, with the measurement that shows it, or "".
 
     Args:
-        session: a ``Session``.
+        run: a ``LiveRun``.
         grey: the half-SSE of a grey output; a loss above it is named.
     """
-    if session.error:
-        return f"Diverged: {session.error}"
-    last, since = session.measurements[-1], None
-    for measurement in reversed(session.measurements):
+    if run.error:
+        return f"Diverged: {run.error}"
+    last, since = run.measurements[-1], None
+    for measurement in reversed(run.measurements):
         if measurement.spread > 0.02:
             break
         since = measurement.update
-    norm = list(session.norms.values())[-1][0] if session.norms else math.nan
+    norm = list(run.norms.values())[-1][0] if run.norms else math.nan
     if since is not None and last.update - since >= 100:
         kind = "one picture for every input"
         if last.brightest < 0.05:
@@ -31,22 +31,22 @@ def diagnosis(session, grey=math.inf):
             f"its pixels vary by {last.spread:.0e} over images; gradient norm of layer 1 is {norm:.0e}."
         )
     if last.test_loss > grey:
-        step = f"step {session.settings.step:g}"
+        step = f"step {run.settings.step:g}"
         return f"Test loss {last.test_loss:.2f} is above grey, {grey:.1f}: {step} is probably too large."
     return ""
 
 
-def as_code(session):
+def as_code(run):
     """Return a script in terms of ``aelib`` that makes this run again, bit for bit; it leaves ``losses``.
 
     With the changes made on the way. "Bit for bit" needs the same machine and the same number of BLAS threads.
     """
-    first = session.stages[0]
-    changes, batches, before = [], [(0, first.batch)], session.optimizer_values(0, first)[1]
-    for update, settings in list(session.stages.items())[1:]:
-        if update >= session.update:
+    first = run.stages[0]
+    changes, batches, before = [], [(0, first.batch)], run.optimizer_values(0, first)[1]
+    for update, settings in list(run.stages.items())[1:]:
+        if update >= run.update:
             continue  # it changed nothing yet
-        after = session.optimizer_values(update, settings)[1]
+        after = run.optimizer_values(update, settings)[1]
         new = [f"{name}={code}" for name, code in after.items() if code != before[name]]
         if new:
             changes.append(f"    {update}: dict({', '.join(new)}),")
@@ -57,16 +57,16 @@ def as_code(session):
     if len(batches) > 1:
         batch = f"lambda update: {batch}"
     text = "\n".join(changes)
-    start = session.optimizer_values(0, first)[1]
+    start = run.optimizer_values(0, first)[1]
     arguments = [start.pop("learning_rate")] + [f"{name}={code}" for name, code in start.items() if code != "False"]
     model = ", ".join(f"{name}={value!r}" for name, value in first.model_arguments().items() if name != "sizes")
     schedules = [name for name in ("cosine", "step_decay") if f"{name}(" in text + arguments[0]]
-    used, whole = session.images_used, session.settings.epochs * first.images
-    epochs = -(-used // first.images) if used > whole else session.settings.epochs
+    used, whole = run.images_used, run.settings.epochs * first.images
+    epochs = -(-used // first.images) if used > whole else run.settings.epochs
     lines = [
-        f"from aelib import {', '.join(sorted({first.method, 'Autoencoder'}))}, load_mnist, train",
-        schedules and f"from aelib.optimizers import {', '.join(schedules)}",
-        changes and "from aelib.widgets.console.session import change",
+        "from aelib import Autoencoder, load_mnist, train",
+        f"from aelib.optimizers import {', '.join([first.method, *schedules])}",
+        changes and "from aelib.widgets.console.live_run import change",
         "from aelib.widgets import start_lab\n",
         "start_lab()  # one BLAS thread: the same losses bit for bit",
         f"X = load_mnist().train_images[:{first.images}]",
@@ -78,8 +78,8 @@ def as_code(session):
         f"for progress in train(model, X, optimizer, epochs={epochs}, batch_size={batch}, seed={first.seed}):",
         "    losses.append(progress.train_loss)",
         changes and "    change(optimizer, **changes.get(progress.update, {}))",
-        0 < used < epochs * first.images and f"    if progress.update == {session.update}:\n        break",
-        session.error and "# the next update diverged",
+        0 < used < epochs * first.images and f"    if progress.update == {run.update}:\n        break",
+        run.error and "# the next update diverged",
     ]
     return "\n".join(line for line in lines if line) + "\n"
 
@@ -97,19 +97,19 @@ _COLUMNS = (
 )
 
 
-def to_csv(session):
+def to_csv(run):
     """Return the history as CSV text: a row for each update, empty where nothing was measured then."""
-    layers = range(1, len(session.model.layers) + 1)
+    layers = range(1, len(run.model.layers) + 1)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow([*_COLUMNS, *(f"grad_norm_layer_{l}" for l in layers)])
-    tests = {measurement.update: measurement.test_loss for measurement in session.measurements}
+    tests = {measurement.update: measurement.test_loss for measurement in run.measurements}
     rate, images = None, 0
-    for row in session.history.rows:
+    for row in run.history.rows:
         made, batch, images = row.update - 1, row.images - images, row.images
-        if made in session.stages:
-            rate = session.optimizer_values(made, session.stages[made])[0]["learning_rate"]
+        if made in run.stages:
+            rate = run.optimizer_values(made, run.stages[made])[0]["learning_rate"]
         now = rate(made) if callable(rate) else rate
         values = [row.update, row.epoch, row.images, row.seconds, now, batch, row.train_loss, row.grad_norm]
-        table.writerow([*values, tests.get(row.update, ""), *session.norms.get(row.update, [""] * len(layers))])
+        table.writerow([*values, tests.get(row.update, ""), *run.norms.get(row.update, [""] * len(layers))])
     return text.getvalue()
