@@ -1,7 +1,7 @@
 """Run notebooks from a fresh kernel and store their outputs: python tests/refresh_labs.py [labs/NN_name.ipynb ...].
 
 Without arguments it runs all labs. A cell that raises, or writes to stderr, ends it and leaves that notebook as it was.
-Widgets are stored as the picture they show: a widget without a kernel would show an error instead. Pictures are stored
+Of a widget the line and the picture are stored that stand in for it while there is no kernel. Pictures are stored
 in fewer colours, each within 3 of 255 of its own. Times and the outputs of progress bars are left out, so that a
 second run changes only what really changed. Exercises get their metadata.
 """
@@ -9,6 +9,7 @@ second run changes only what really changed. Exercises get their metadata.
 import base64
 import io
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from aelib.coursework.notebooks.form import add_metadata
 
 LABS = Path(__file__).resolve().parent.parent / "labs"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+_STYLE = re.compile("<style>.*?aelib-still.*?</style>", re.DOTALL)
 _LEVELS = np.rint(np.linspace(0, 255, 44))
 _NEAREST = _LEVELS[np.abs(np.arange(256)[:, None] - _LEVELS).argmin(axis=1)].astype(np.uint8)
 
@@ -55,10 +57,14 @@ def clean(notebook):
             if output.get("name") == "stderr":
                 raise RuntimeError(f"cell {number} wrote to stderr: {output['text']}")
             data = output.get("data", {})
-            if data.pop(WIDGET, None) and not {"image/png", "text/html"} & set(data):
-                continue  # a progress bar
+            if data.pop(WIDGET, None) and not {"image/png", "text/html"} & {name for name in data if data[name]}:
+                continue  # a widget, whose picture is the next output, or a progress bar
+            if "text/html" in data:
+                data["text/html"] = _STYLE.sub("", data["text/html"])  # what hides a copy while its widget lives
             if "image/png" in data:
-                data["text/plain"], data["image/png"] = "<picture>", faithful(data["image/png"])
+                data["image/png"] = faithful(data["image/png"])
+                if data["text/plain"].startswith("<"):
+                    data["text/plain"] = "<picture>"
             kept.append(output)
         cell.outputs = kept
 
@@ -71,7 +77,7 @@ def refresh(path):
     clean(add_metadata(notebook))
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
+        "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
     }
     temporary = path.with_suffix(".tmp")
     nbformat.write(notebook, temporary)

@@ -1,19 +1,20 @@
-"""Predictions are kept, a card opens with one and not before, and nothing that is stored tells a verdict."""
+"""Predictions are kept, the first one counts, a card opens with one and not before, and what cannot be kept is said."""
+
+from types import SimpleNamespace
 
 import pytest
 
-from aelib.trial.claims import CLAIMS, VERDICTS
-from aelib.trial.verdicts import Verdict
-from aelib.widgets import cards
-from aelib.widgets.cards import Ballot, predict, predictions, scores
+from aelib.trial.claims import CLAIMS, Verdict
+from aelib.trial.claims import WORDS as ANSWERS
+from aelib.widgets.cards import MEANINGS, WORDS, Card, predict, predictions, scores
 
 drawn = []
-FALLS = Verdict("falls", "It moved by 0.02 in ten epochs.")
+VERDICT = Verdict("does not hold", "no", "It moves by more than 0.1.", "It moved by 0.02 < 0.1 in ten epochs.")
 
 
 def draw(ax, *values):
     drawn.append(values)
-    ax.plot(values)
+    ax.plot(values, label="loss")
 
 
 @pytest.fixture
@@ -21,68 +22,112 @@ def path(tmp_path):
     return tmp_path / "predictions.json"
 
 
-def card(path, verdict=FALLS, *panels):
+def card(path, *panels, verdict=VERDICT, number=6):
     drawn.clear()
-    return cards.Card(
-        CLAIMS[6], verdict, *(panels or ((draw, 0, 1), (draw, 2))), words=VERDICTS, size=(6, 4), path=path
-    )
+    return Card(CLAIMS[number], verdict, *(panels or ((draw, 0, 1, 2), (draw, 2))), size=(6, 4), path=path)
 
 
-def texts(shown):
-    return shown.image.alt.split()
+def seen(shown):
+    """Return the text of what is displayed of a card."""
+    visible = [part for part in shown.children if part.layout.display != "none"]
+    return " ".join(str(getattr(part, "value", "")) for part in visible if part is not shown.image)
 
 
-def test_claims_are_numbered_and_quoted():
-    assert list(CLAIMS) == list(range(1, 17))
-    assert all(claim.russian and claim.english and claim.lab in (2, 3, 4, 5) for claim in CLAIMS.values())
+def test_the_words_are_the_trials_and_each_is_explained():
+    assert WORDS == ANSWERS and set(MEANINGS) == set(WORDS)
 
 
-def test_the_evidence_is_drawn_when_made_and_shown_when_predicted(path):
+def test_a_closed_card_asks_and_tells_nothing(path):
     shown = card(path)
-    assert drawn == [(0, 1), (2,)]  # so that errors are the cell's
-    assert "Verdict:" not in texts(shown)
-    closed = shown.image.value
-    shown.controls["choice"].value = "holds"
-    assert shown.image.value != closed and shown.error is None
-    assert "Verdict: falls. It moved by 0.02 in ten epochs. You predicted: holds." in " ".join(texts(shown))
+    assert drawn == [(0, 1, 2), (2,)]  # so that errors are the cell's
+    assert CLAIMS[6].english in seen(shown) and CLAIMS[6].russian in seen(shown)
+    assert all(MEANINGS[word] in seen(shown) for word in WORDS)
+    assert VERDICT.because[:9] not in seen(shown) and "You predicted" not in seen(shown)
+    assert shown.image.layout.display == "none" and not shown.image.value and shown.choice.value is None
 
 
-def test_the_first_prediction_counts_and_opens_the_card_at_once_next_time(path):
+@pytest.mark.parametrize("word, mark", [("holds", "✗"), ("does not hold", "✓ right")])
+def test_a_choice_opens_the_card(path, word, mark):
     shown = card(path)
-    for word in VERDICTS:
-        shown.controls["choice"].value = word
-        assert shown.prediction == VERDICTS[0]
-    assert "Verdict:" in texts(card(path)) and predictions(path) == {6: VERDICTS[0]}
+    shown.choice.value = word
+    text = seen(shown)
+    for part in (f"You predicted: <b>{word}</b>", mark, VERDICT.rule, "It moved by 0.02 &lt; 0.1", "<b>no</b>"):
+        assert part in text
+    assert shown.image.layout.display == "" and shown.image.value[:4] == b"\x89PNG" and shown.image.alt
+    assert shown.error is None and predictions(path) == {6: word}
 
 
-def test_a_stored_notebook_shows_the_card_closed(path):
-    def stored(shown):
-        return shown.still()[0]
+def test_the_first_prediction_counts_is_shown_and_opens_the_card_at_once_next_time(path):
+    shown, twin = card(path), card(path)
+    shown.choice.value = "open"
+    assert shown.choice.disabled and shown.prediction == "open"
+    twin.choice.value = "holds"  # another card of the same claim, open since before
+    assert twin.choice.value == twin.prediction == "open" and "You predicted: <b>open</b>" in seen(twin)
+    again = card(path)
+    assert again.choice.value == again.prediction == "open" and again.choice.disabled and "✗" in seen(again)
+    assert predictions(path) == {6: "open"}
 
-    closed = stored(card(path))
-    predict(6, "falls", path)
-    assert stored(card(path)) == closed
+
+def break_folder(path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("aelib.widgets.cards.save_text", refuse)
+
+
+def damage(path, monkeypatch):
+    path.write_text("{", encoding="utf-8")
+
+
+@pytest.mark.parametrize("fault, word", [(break_folder, "Permission denied"), (damage, "delete it to predict anew")])
+def test_a_prediction_that_cannot_be_kept_goes_back_and_says_why(path, monkeypatch, fault, word):
+    shown = card(path)
+    with monkeypatch.context() as patch:
+        fault(path, patch)
+        shown.choice.value = "holds"
+    assert shown.choice.value is None and not shown.choice.disabled and shown.prediction is None
+    assert word in seen(shown) and "--jp-error-color1" in seen(shown) and VERDICT.rule not in seen(shown)
+    path.unlink(missing_ok=True)
+    shown.choice.value = "holds"
+    assert predictions(path) == {6: "holds"} and shown.error is None and word not in seen(shown)
+
+
+def test_a_card_beside_a_damaged_file_says_so_when_it_is_made(path):
+    path.write_text("{", encoding="utf-8")
+    shown = card(path)
+    assert "delete it to predict anew" in seen(shown) and shown.prediction is None
+
+
+def test_a_saved_notebook_shows_claim_answers_and_evidence_whatever_was_predicted(path):
+    def still():
+        png, width, alt, text = card(path).still()
+        assert png[:4] == b"\x89PNG" and width == 600 and "loss" in alt
+        for part in (CLAIMS[6].english, "does not hold", VERDICT.rule, "<b>no</b>"):
+            assert part in text
+        return text
+
+    before = still()
+    predict(6, "holds", path)
+    assert still() == before
 
 
 def test_errors_are_the_cells(path):
     with pytest.raises(ZeroDivisionError):
-        card(path, FALLS, (lambda ax: 1 / 0,))
-    with pytest.raises(ValueError, match="the verdict is 'stands': expected one of holds, holds in part, falls"):
-        card(path, Verdict("stands", ""))
+        card(path, (lambda ax: 1 / 0,))
+    with pytest.raises(
+        ValueError, match="the verdict is 'stands': expected one of holds, holds in part, does not hold"
+    ):
+        card(path, verdict=Verdict("stands", "no", "", ""))
 
 
-def test_a_ballot_records_each_first_choice(path):
-    ballot = Ballot(list(CLAIMS.values()), VERDICTS, path)
-    ballot.menus[3].value, ballot.menus[9].value = "falls", "holds"
-    assert predictions(path) == {3: "falls", 9: "holds"} and "2 of 16 predicted" in ballot.count.value
-    again = Ballot(list(CLAIMS.values()), VERDICTS, path)
-    assert again.menus[3].value == "falls" and again.menus[3].disabled and not again.menus[1].disabled
-    bundle = ballot._repr_mimebundle_()
-    stored = (bundle[0] if isinstance(bundle, tuple) else bundle)["text/html"]
-    assert all(claim.russian[:40] in stored for claim in CLAIMS.values())
+def test_a_card_may_have_no_picture(path):
+    claim = SimpleNamespace(number=1, english="It is <so>.", russian="Это так.", section="2")
+    shown = Card(claim, VERDICT, path=path)
+    shown.choice.value = "holds"
+    assert "It is &lt;so&gt;." in seen(shown) and shown.still()[0] is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"x": "falls"}', "{"])
+@pytest.mark.parametrize("text", ["", "[]", '{"x": "holds"}', "{"])
 def test_a_damaged_file_is_named(path, text):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"predictions\.json holds no predictions .*: delete it to predict anew"):
@@ -90,9 +135,10 @@ def test_a_damaged_file_is_named(path, text):
 
 
 def test_scores_count_predictions_that_were_right(path):
-    claims, verdicts = [CLAIMS[6], CLAIMS[7]], {6: FALLS, 7: Verdict("not shown by its evidence", "")}
-    assert scores(claims, verdicts, path).endswith("predicted: 0 of 2, right: 0")
-    predict(6, "falls", path)
-    predict(7, "falls", path)
+    claims, verdicts = [CLAIMS[6], CLAIMS[7]], {6: VERDICT, 7: Verdict("open", "yes", "", "")}
+    assert scores(claims, verdicts, path).caption == "Predicted: 0 of 2 claims; right: 0."
+    predict(6, "does not hold", path)
+    predict(7, "holds", path)
     table = scores(claims, verdicts, path)
-    assert table.endswith("predicted: 2 of 2, right: 1") and max(map(len, table.splitlines())) < 112
+    assert table.caption == "Predicted: 2 of 2 claims; right: 1."
+    assert list(table.frame["right"]) == ["✓", "✗"] and list(table.frame["shown by the report?"]) == ["no", "yes"]

@@ -1,7 +1,11 @@
 import asyncio
+import gc
 import io
 import signal
+import subprocess
+import sys
 import time
+import weakref
 
 import ipywidgets
 import numpy as np
@@ -11,8 +15,8 @@ from matplotlib.image import imread
 
 from aelib.common import plots
 from aelib.common.settings import Settings
-from aelib.widgets import Explorer
-from aelib.widgets.controls import ALL, RUN, run_controls
+from aelib.widgets import Explorer, base
+from aelib.widgets.controls import ALL, RUN, buttons_for_few, run_controls
 from aelib.widgets.pictures import Picture
 
 
@@ -250,6 +254,140 @@ def test_ghosts_are_the_last_runs_that_ended_named_by_what_was_changed():
 def test_an_error_in_the_first_picture_is_the_cells():
     with pytest.raises(ValueError, match="too"):
         Explorer(compute, draw, a=ipywidgets.FloatSlider(6))
+
+
+# -- closing, running a cell again, interrupting -----------------------------------------------------------------------
+
+
+def alive():
+    """Return how many widgets ipywidgets holds."""
+    return len(ipywidgets.widgets.widget._instances)
+
+
+def shown_by(cell, run, monkeypatch, **controls):
+    """Make an Explorer as a run of a cell does."""
+    monkeypatch.setattr(base, "_cell", lambda: (cell, run))
+    controls = controls or dict(a=ipywidgets.FloatSlider(1, max=5), b=ipywidgets.Dropdown(options=[1.0, 2.0]))
+    return Explorer(compute, draw, size=(2, 1.5), **controls)
+
+
+def test_a_closed_explorer_leaves_nothing(monkeypatch):
+    before = alive()
+    for run in range(5):
+        explorer = shown_by(None, run, monkeypatch)
+        large = explorer.result = np.zeros(1000)
+        gone = weakref.ref(large)
+        explorer.close()
+        explorer.close()  # a second time does nothing
+        del large
+        gc.collect()
+        assert alive() == before and gone() is None
+    explorer.controls["a"].value = 3.0  # nobody listens any more
+    assert explorer.error is None
+
+
+def test_a_cell_run_again_frees_what_it_replaces(monkeypatch):
+    other, counts = shown_by("cell 2", 0, monkeypatch), []
+    for run in range(1, 6):
+        explorers = [shown_by("cell 1", run, monkeypatch) for _ in range(2)]  # two in one run
+        counts.append(alive())
+    assert len(set(counts)) == 1
+    assert other.comm is not None and all(explorer.comm is not None for explorer in explorers)
+
+
+def test_controls_that_another_widget_uses_stay_open(monkeypatch):
+    """A slider made in a cell above is handed to the next run of the cell, and to another Explorer."""
+    slider, menu = ipywidgets.FloatSlider(1, max=5), ipywidgets.Dropdown(options=[1.0, 2.0])
+    first = shown_by("cell 1", 0, monkeypatch, a=slider, b=menu)
+    other = shown_by("cell 2", 1, monkeypatch, a=slider)
+    second = shown_by("cell 1", 2, monkeypatch, a=slider, b=menu)
+    assert first.comm is None and slider.comm is not None and menu.comm is not None
+    slider.value, menu.value = 2.0, 2.0
+    assert second.values == {"a": 2.0, "b": 2.0} and other.values == {"a": 2.0}
+    np.testing.assert_array_equal(second.result, compute(2.0, 2.0))
+
+
+def test_a_failed_explorer_leaves_nothing():
+    before = alive()
+    with pytest.raises(ValueError, match="too"):
+        Explorer(compute, draw, a=ipywidgets.FloatSlider(6))
+    gc.collect()
+    assert alive() == before
+
+
+def test_an_interrupted_answer_leaves_values_and_picture_in_agreement(explorer):
+    """As of Ctrl-C while ``compute`` computes: it is said, and the controls go back to where the picture was made."""
+    picture, result = explorer.image.value, explorer.result
+
+    def interrupted(**values):
+        raise KeyboardInterrupt
+
+    explorer.compute = interrupted
+    explorer.controls["a"].value = 3.0
+    assert explorer.values == {"a": 1.0, "b": 2.0} and explorer.image.value == picture and explorer.result is result
+    assert "Interrupted." in explorer.message.value and isinstance(explorer.error, KeyboardInterrupt)
+    explorer.compute = compute
+    explorer.controls["a"].value = 3.0
+    assert explorer.error is None and explorer.image.value != picture and explorer.values["a"] == 3.0
+
+
+def test_the_message_stands_above_the_picture(explorer):
+    """And it keeps its line when it is empty, so that nothing jumps."""
+    places = [explorer.children.index(part) for part in (explorer.message, explorer.image)]
+    assert places == sorted(places) and explorer.message.layout.min_height == "24px"
+
+
+def test_a_kernel_is_made_ready_once_however_often_it_is_asked():
+    code = """
+import gc
+from aelib.widgets import start_lab
+start_lab()
+frozen = gc.get_freeze_count()
+made = [[k] for k in range(100_000)]
+start_lab()
+assert 0 < gc.get_freeze_count() <= frozen, (frozen, gc.get_freeze_count())
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "menu, buttons", [("ab", True), ("abcde", True), ("abcdef", False), (["a" * 40, "b" * 40], False)]
+)
+def test_a_short_menu_becomes_buttons_that_follow_it(menu, buttons):
+    control = ipywidgets.Dropdown(options=list(menu), description="choice")
+    shown = buttons_for_few(control)
+    assert isinstance(shown, ipywidgets.ToggleButtons) == buttons and shown.description == "choice"
+    shown.value = menu[1]
+    assert control.value == menu[1]
+    control.value = menu[0]
+    assert shown.value == menu[0]
+
+
+def test_what_is_displayed_is_the_widget_then_a_copy_that_is_kept_up_to_date(explorer, monkeypatch):
+    sent = []
+    monkeypatch.setattr(
+        base, "publish_display_data", lambda data, metadata, **more: sent.append((data, metadata, more))
+    )
+    explorer._ipython_display_()
+    (view, _, _), (words, _, first), (png, metadata, second) = sent
+    assert base.WIDGET_VIEW in view and "image/png" not in view and "transient" not in sent[0][2]
+    assert "run the cell to move it" in words["text/html"] and png["image/png"] == explorer.image.value
+    assert metadata == {"image/png": {"width": 400}} and png["text/plain"] == explorer.image.alt
+    explorer.controls["a"].value = 3.0
+    assert [more["update"] for _, _, more in sent[3:]] == [True, True]
+    assert [more["transient"] for _, _, more in sent[3:]] == [first["transient"], second["transient"]]
+    assert sent[-1][0]["image/png"] == explorer.image.value != png["image/png"]
+
+
+def test_the_picture_is_made_for_the_browser(explorer):
+    async def scenario():
+        explorer._loop = asyncio.get_running_loop()
+        explorer.front.density, explorer.front.room = 1.5, 300
+        await asyncio.sleep(0.6)
+        assert explorer.image.width == 300
+        assert imread(io.BytesIO(explorer.image.value)).shape[1] == 450
+
+    asyncio.run(scenario())
 
 
 def test_drawings_hold_what_they_were_given(rng):

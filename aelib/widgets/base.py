@@ -1,7 +1,7 @@
 """What all widgets of the labs share: a copy that survives saving, errors in red, closing that gives memory back.
 
-A saved notebook holds outputs, not widgets. So a ``LabWidget`` displays three outputs: a line of text, a picture, and
-the widget itself. While the widget lives, it hides the other two; without a kernel it is hidden, and they are seen.
+A saved notebook holds outputs, not widgets. So a ``LabWidget`` displays three outputs: the widget itself, a line of
+text, and a picture. While the widget lives, the other two are hidden; without a kernel it is, and they are seen.
 """
 
 import contextlib
@@ -18,11 +18,12 @@ from IPython.display import publish_display_data
 RED = "color: color-mix(in srgb, var(--jp-error-color1, #b00020) 75%, var(--jp-ui-font-color1, black))"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _CHILD = ".jp-OutputArea-child"
-_LINE = f"{_CHILD}:has(.aelib-still)"
+_STILL = ":has(.aelib-still)"  # the output of the line of text, which comes after the widget's and before the picture's
+_HERE_OR_COMING = f":is(.aelib-live, [data-mime-type='{WIDGET_VIEW}']:not(.jupyter-widgets))"
 _SEEN = f"""
-{_LINE}:has(+ {_CHILD} + {_CHILD} .aelib-live),
-{_LINE} + {_CHILD}:has(+ {_CHILD} .aelib-live),
-{_LINE} + {_CHILD} + {_CHILD}:not(:has(.aelib-live)) {{ display: none; }}
+{_CHILD}:has({_HERE_OR_COMING}) + {_CHILD}{_STILL},
+{_CHILD}:has({_HERE_OR_COMING}) + {_CHILD}{_STILL} + {_CHILD},
+{_CHILD}:not(:has({_HERE_OR_COMING})):has(+ {_CHILD}{_STILL}) {{ display: none; }}
 .aelib-alt {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}
 """
 _DENSITY_AT_FIRST = 2  # of most laptops' screens; asked of the browser as soon as there is one
@@ -85,8 +86,8 @@ class LabWidget(ipywidgets.VBox):
         error: the exception of the last change, or None.
     """
 
-    def __init__(self, children, **arguments):
-        self.error, self.parts, self._displays = None, [], []
+    def __init__(self, children, parts=(), **arguments):
+        self.error, self.parts, self._displays = None, list(parts), []
         self.message = ipywidgets.HTML()
         self.front = Front(layout=ipywidgets.Layout(width="100%", height="0", margin="0", overflow="hidden"))
         super().__init__([*children, self.front], **arguments)
@@ -137,11 +138,11 @@ class LabWidget(ipywidgets.VBox):
         if self.comm is None:
             publish_display_data({"text/plain": f"{type(self).__name__}, closed: run the cell that made it"}, {})
             return
+        publish_display_data(self._repr_mimebundle_(), {})
         name = uuid.uuid4().hex
         for number, bundle in enumerate(self._still_bundles()):
             _publish(*bundle, f"{name}-{number}")
         self._displays.append(name)
-        publish_display_data({**self._repr_mimebundle_()}, {})
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)

@@ -1,18 +1,28 @@
-"""Claims on trial: predictions, asked for before anything is measured and kept in a file, and the cards they open."""
+"""Claims on trial: a prediction, asked for before the evidence is seen and kept in a file, and the cards it opens."""
 
+import asyncio
 import html
 import json
-import textwrap
 from pathlib import Path
 
 import ipywidgets
-from matplotlib.figure import Figure
 
+from aelib.common.tables import table
 from aelib.files import save_text
-from aelib.widgets.explorer import Explorer
-from aelib.widgets.pictures import Picture
+from aelib.widgets.base import LabWidget, PictureView, red
+from aelib.widgets.pictures import Picture, fitted
 
 PREDICTIONS = "predictions.json"  # in the folder of the notebook; a student's own, ignored by git
+WORDS = ("holds", "holds in part", "does not hold", "open")
+MEANINGS = {
+    "holds": "the measurements bear it out",
+    "holds in part": "they bear out a part of it, or under a condition",
+    "does not hold": "they show the contrary",
+    "open": "they cannot decide it",
+}
+_GREEN = "color: color-mix(in srgb, var(--jp-success-color1, #2e7d32) 70%, var(--jp-ui-font-color1, black))"
+_TEXT = "color: var(--jp-ui-font-color1, inherit); font-family: var(--jp-ui-font-family, sans-serif)"
+_LINES = f"{_TEXT}; font-size: 14px; line-height: 1.4; max-width: 60em; margin: 0 4px"
 
 
 def predictions(path=PREDICTIONS):
@@ -31,7 +41,12 @@ def predictions(path=PREDICTIONS):
 
 
 def predict(number, word, path=PREDICTIONS):
-    """Record a prediction, unless there is one for this claim; return the one that counts, the first."""
+    """Record a prediction, unless there is one for this claim; return the one that counts, the first.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: the file is damaged.
+    """
     known = predictions(path)
     if word and number not in known:
         known[number] = word
@@ -39,131 +54,177 @@ def predict(number, word, path=PREDICTIONS):
     return known.get(number)
 
 
-def _menu(words, chosen, description="I predict it"):
-    options = [("choose", ""), *((word, word) for word in words)]
-    return ipywidgets.Dropdown(options=options, value=chosen if chosen in words else "", description=description)
+class Card(LabWidget):
+    """A claim, four buttons to predict with, and after the choice both answers of the trial and their evidence.
 
-
-class Ballot(ipywidgets.VBox):
-    """All claims in a list with a menu each: the student predicts before measuring; the first choices are kept.
+    The first choice counts, is kept in the student's file, and opens the card at once the next time. What cannot be
+    kept opens nothing: the reason stands in red, and the choice goes back. The evidence is drawn when the card is
+    made, so that an error is the cell's. A saved notebook, read without a kernel, shows claim, answers and evidence.
 
     Args:
-        claims: list of objects with ``number``, ``russian``, ``english``, ``section``, ``lab``.
-        words: the verdicts to choose from.
+        claim: an object with ``number``, ``russian``, ``english``, ``section``.
+        verdict: an object with ``so``, one of ``words``: is it so?; ``shown``, "yes" or "no": did the report's evidence
+            show it?; ``rule``, by which that was decided; ``because``, the sentence with the numbers.
+        panels: the evidence, from left to right: tuples (function, *arguments); ``function(ax, *arguments)`` draws.
+        words: the answers to choose from.
+        size: of the picture in inches; where the page has less room, it is drawn smaller.
         path: the student's file.
 
     Attributes:
-        menus: dict, number of the claim -> its menu.
-    """
-
-    def __init__(self, claims, words, path=PREDICTIONS):
-        self.path, known = path, predictions(path)
-        self.menus = {claim.number: _menu(words, known.get(claim.number), "") for claim in claims}
-        self._claims, rows = claims, []
-        for claim in claims:
-            menu = self.menus[claim.number]
-            menu.layout, menu.disabled = ipywidgets.Layout(width="13em"), bool(menu.value)
-            menu.observe(lambda change, number=claim.number: self._choose(number, change["new"]), names="value")
-            text = ipywidgets.HTML(_sentence(claim), layout=ipywidgets.Layout(width="60em"))
-            rows.append(ipywidgets.HBox([menu, text]))
-        self.count = ipywidgets.HTML()
-        super().__init__([*rows, self.count])
-        self.add_class("aelib-ballot")
-        self._say()
-
-    def _choose(self, number, word):
-        if word:
-            self.menus[number].value = predict(number, word, self.path)
-            self.menus[number].disabled = True  # a prediction that can be changed predicts nothing
-            self._say()
-
-    def _say(self):
-        made = sum(bool(menu.value) for menu in self.menus.values())
-        self.count.value = f"{made} of {len(self.menus)} predicted; kept in {html.escape(str(self.path))}"
-
-    def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["text/html"] = "".join(f"<p>{_sentence(claim)}</p>" for claim in self._claims)
-        return bundle
-
-
-def _sentence(claim):
-    words = f"<b>{claim.number}.</b> «{html.escape(claim.russian)}» <i>{html.escape(claim.english)}</i>"
-    return f'<span style="line-height: 1.3">{words} (§ {claim.section}; lab {claim.lab})</span>'
-
-
-class Card(Explorer):
-    """A claim, and its evidence as soon as there is a prediction; a menu asks for one that is not in the file yet.
-
-    The verdict, and the prediction beside it, stand above the evidence in the picture. The panels are drawn when the
-    card is made, so that an error is the cell's; the picture, which takes longer, waits for the choice. A stored
-    notebook shows the card closed.
-
-    Args:
-        claim: an object with ``number``, ``russian``, ``english``.
-        verdict: an object with ``word`` and ``because``, the sentence with the numbers measured.
-        panels: the evidence, from left to right: tuples (function, *arguments); ``function(ax, *arguments)`` draws.
-        words: the verdicts to choose from.
-        size: of the picture in inches.
-        path: the student's file.
+        choice: the buttons.
+        prediction: the first choice, or None.
 
     Raises:
-        ValueError: the verdict's word is none of ``words``.
+        ValueError: the verdict is none of ``words``.
     """
 
-    def __init__(self, claim, verdict, *panels, words, size=(9.5, 4.6), path=PREDICTIONS):
-        if verdict.word not in words:
-            raise ValueError(f"the verdict is {verdict.word!r}: expected one of {', '.join(words)}")
+    def __init__(self, claim, verdict, *panels, words=WORDS, size=(9.5, 4.6), path=PREDICTIONS):
+        if verdict.so not in words:
+            raise ValueError(f"the verdict is {verdict.so!r}: expected one of {', '.join(words)}")
         self.claim, self.verdict, self.panels, self.path = claim, verdict, panels, path
-        self._width = round(11.5 * size[0])  # characters a line
-        known = self.prediction
-        self._closed = Picture(self._draw, size).png(None)
-        super().__init__(self._choose, self._draw, size, choice=_menu(words, known))
-        if not known:
-            self._draw(Figure(figsize=size), verdict.word)
+        self.prediction, self._size, self._picture = None, size, Picture(self._draw, size)
+        self._png = None
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+        self.choice = ipywidgets.ToggleButtons(options=list(words), value=None, description="Is it so?")
+        self.choice.style.button_width, self.choice.style.description_width = "auto", "5em"
+        self.choice.tooltips = [MEANINGS.get(word, word) for word in words]
+        meanings = " · ".join(f"<i>{word}</i>: {MEANINGS[word]}" for word in words if word in MEANINGS)
+        self.meanings = ipywidgets.HTML(f'<div style="{_LINES}; font-size: 12px">{meanings}</div>')
+        self.answer = ipywidgets.HTML()
+        self.image = PictureView()
+        text = ipywidgets.HTML(f'<div style="{_LINES}">{_quoted(claim)}</div>')
+        super().__init__([])
+        self._draw_anew()
+        self.children = [text, self.choice, self.meanings, self.message, self.answer, self.image, self.front]
+        self.layout.border_left = "3px solid var(--jp-border-color1, #bdbdbd)"
+        self.add_class("aelib-card")
+        for part in (text, self.meanings, self.answer, self.message):
+            part.layout.margin = "0"
+        self.tell_nothing()
+        try:
+            known = predictions(path).get(claim.number)
+        except (OSError, ValueError) as error:
+            self._refuse(error)
+            known = None
+        self._open(known)
+        self.choice.observe(self._chosen, "value")
 
-    @property
-    def prediction(self):
-        """The first choice, or None."""
-        return predict(self.claim.number, "", self.path)
+    def _refuse(self, error):
+        """Say why a prediction cannot be kept."""
+        self.error, self.message.layout.display = error, ""
+        self.message.value = red(f"No prediction can be kept here. {type(error).__name__}: {error}")
 
-    def _choose(self, choice):
-        return predict(self.claim.number, choice, self.path)
+    def tell_nothing(self):
+        """Take the last message away, with its line."""
+        super().tell_nothing()
+        self.message.layout.display = "none"
 
-    def _draw(self, figure, prediction):
-        title = f"Claim {self.claim.number}. «{self.claim.russian}» {self.claim.english}"
-        if not prediction:
-            figure.suptitle(textwrap.fill(title, self._width), fontsize="medium")
-            words = "Predict first: the evidence opens with your choice."
-            figure.text(0.5, 0.35, words, ha="center", fontsize="large")
+    def _chosen(self, change):
+        if change["new"] is None or self.prediction:
             return
-        verdict = f"Verdict: {self.verdict.word}. {self.verdict.because} You predicted: {prediction}."
-        lines = [textwrap.fill(part, self._width) for part in (title, verdict)]
-        figure.suptitle("\n".join(lines), fontsize="medium")
+        self.tell_nothing()
+        try:
+            counts = predict(self.claim.number, change["new"], self.path)
+        except Exception as error:  # an observer's error would go to a log that nobody reads
+            self._refuse(error)
+            self.choice.value = None
+            return
+        self._open(counts)
+
+    def _open(self, prediction):
+        """Show the answers and the evidence beside a prediction; without one, nothing."""
+        self.prediction = prediction
+        shown = "" if prediction else "none"
+        self.meanings.layout.display = "none" if prediction else ""
+        self.answer.layout.display = self.image.layout.display = shown
+        if prediction:
+            if prediction in self.choice.options:
+                self.choice.value = prediction
+            self.choice.disabled = True  # a prediction that can be changed predicts nothing
+            self.answer.value = f'<div style="{_LINES}">{self._told(prediction)}{_answers(self.verdict)}</div>'
+            self._show()
+
+    def _told(self, prediction):
+        right = prediction == self.verdict.so
+        mark = f'<b style="{_GREEN}">✓ right</b>' if right else red("✗ not what was found")
+        return f"<div>You predicted: <b>{html.escape(prediction)}</b>. {mark}</div>"
+
+    def _draw(self, figure, _):
         axes = figure.subplots(1, len(self.panels), squeeze=False)[0]
         for ax, (function, *arguments) in zip(axes, self.panels, strict=True):
             function(ax, *arguments)
             ax.title.set_fontsize("medium")
 
+    def _show(self):
+        if self._png:
+            self.image.show(self._png, "png", self._picture.width, self._picture.alt)
+
+    def at_new_size(self):
+        """Draw anew for the screen's density and the width there is."""
+        self._picture.size = fitted(self._size, self.front.room)
+        if self._loop is not None and self._loop.is_running():
+            self._loop.call_soon_threadsafe(self._draw_anew)
+
+    def _draw_anew(self):
+        if self.panels:
+            self._png = self._picture.png(None, self.density)
+        if self.prediction:
+            self._show()
+
+    def close(self):
+        """Close the card, and let go of what it showed."""
+        self.panels = ()
+        super().close()
+
     def still(self):
-        """Return the card closed."""
-        return self._closed, self._picture.width, f"Claim {self.claim.number}", "<i>Run the cell to predict.</i>"
+        """Return the claim, both answers and the evidence."""
+        words = f'<div style="{_LINES}">{_quoted(self.claim)}{_answers(self.verdict)}</div>'
+        return self._png, self._picture.width, self._picture.alt, words
+
+
+def _quoted(claim):
+    section = f", § {claim.section}" if getattr(claim, "section", "") else ""
+    russian = (
+        '<details style="display: inline"><summary style="display: inline; cursor: pointer; text-decoration: underline"'
+        f'>in Russian</summary><div lang="ru">«{html.escape(claim.russian)}»</div></details>'
+    )
+    return f"<b>Claim {claim.number}</b> of the report{section}: “{html.escape(claim.english)}” {russian}"
+
+
+def _answers(verdict):
+    """Return both answers of a trial, its numbers and its rule, as HTML."""
+    lines = [f"<b>Is it so?</b> <b>{html.escape(verdict.so)}</b>. {html.escape(verdict.because)}"]
+    if verdict.shown:
+        lines.append(f"<b>Did the report’s evidence show it?</b> <b>{html.escape(verdict.shown)}</b>.")
+    if verdict.rule:
+        lines.append(f"<small>The rule: {html.escape(verdict.rule)}</small>")
+    return "".join(f"<div>{line}</div>" for line in lines)
 
 
 def scores(claims, verdicts, path=PREDICTIONS):
-    """Return a table, as text, of the claims with their verdicts and what was predicted first.
+    """Return a table of the claims, both answers on each, and what was predicted first.
 
     Args:
         claims: list of claims.
         verdicts: dict, number of the claim -> its verdict.
         path: the student's file.
     """
-    known = predictions(path)
-    lines = [f"{'claim':<58} {'verdict':<26} predicted"]
+    known, rows = predictions(path), []
     for claim in claims:
-        text = textwrap.shorten(f"{claim.number}. {claim.english}", 58, placeholder=" ...")
-        lines.append(f"{text:<58} {verdicts[claim.number].word:<26} {known.get(claim.number, '-')}")
-    given = [claim for claim in claims if claim.number in known]
-    right = sum(known[claim.number] == verdicts[claim.number].word for claim in given)
-    return "\n".join([*lines, f"predicted: {len(given)} of {len(claims)}, right: {right}"])
+        verdict, word = verdicts[claim.number], known.get(claim.number)
+        right = "" if word is None else "✓" if word == verdict.so else "✗"
+        rows.append(
+            {
+                "claim": f"{claim.number}. {claim.english}",
+                "is it so?": verdict.so,
+                "shown by the report?": verdict.shown,
+                "predicted": word or "",
+                "right": right,
+            }
+        )
+    given = [row for row in rows if row["right"]]
+    right = sum(row["right"] == "✓" for row in given)
+    return table(rows, f"Predicted: {len(given)} of {len(rows)} claims; right: {right}.")

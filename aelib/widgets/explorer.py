@@ -97,10 +97,9 @@ class Explorer(LabWidget):
             control.layout.width = control.layout.width or ("auto" if buttons else "27em")
         row = ipywidgets.Layout(flex_flow="row wrap", max_width=f"{self._picture.width}px")
         box = ipywidgets.HBox(list(self.controls.values()), layout=row)
-        super().__init__([box])
-        self.message.layout = ipywidgets.Layout(min_height="24px", margin="0 4px")  # so that nothing jumps
+        super().__init__([box], [control.menu for control in self.controls.values() if hasattr(control, "menu")])
+        self.message.layout.min_height, self.message.layout.margin = "24px", "0 4px"  # so that nothing jumps
         self.children = [box, self.message, self.image, self.front]
-        self.parts = [control.menu for control in self.controls.values() if hasattr(control, "menu")]
         self.add_class("aelib-explorer")
         try:
             self._show()

@@ -1,0 +1,98 @@
+"""By keyboard alone: Tab goes through every kind of control, keys move them, and no key changes the notebook."""
+
+import pytest
+
+from . import toys
+from .conftest import ARTIFACTS, run_all
+
+FOCUS = """() => {
+    const e = document.activeElement;
+    const root = e.closest('.aelib-live');
+    return root && {kind: root.className.match(/aelib-(explorer|card|console|latent)/)[1], tag: e.tagName,
+        role: e.getAttribute('role'), name: e.getAttribute('aria-label') || e.textContent.trim() || e.title
+            || (e.id && document.querySelector(`label[for="${e.id}"]`)?.textContent) || '',
+        value: e.getAttribute('aria-valuetext')};
+}"""
+CELLS = "cells => cells.map(cell => cell.querySelector('.cm-content').textContent)"
+KEYS = (
+    "a",
+    "b",
+    "x",
+    "Space",
+    "Enter",
+    "ArrowDown",
+    "ArrowUp",
+    "ArrowLeft",
+    "ArrowRight",
+    "d",
+    "d",
+    "m",
+    "Home",
+    "End",
+)
+
+
+@pytest.fixture(scope="module")
+def notebook(page, server, home):
+    toys.write(home / "keys.ipynb")
+    run_all(page, server, "keys.ipynb")
+    page.locator(".aelib-card").wait_for()
+    page.wait_for_timeout(1000)
+    return page.locator(".jp-Notebook")
+
+
+def test_each_control_is_reached_by_tab_and_keeps_its_keys(page, notebook):
+    cells = notebook.locator(".jp-CodeCell").evaluate_all(CELLS)
+    met = []
+    for kind in toys.CELLS:
+        first = page.locator(f".aelib-{kind} :is(.noUi-handle, button, select, input, summary, canvas)").first
+        first.focus()
+        while (found := page.evaluate(FOCUS)) and found["kind"] == kind:
+            if found["role"] != "textbox":
+                met.append(found)
+                assert found["name"], found
+                if found["role"] == "slider":
+                    assert found["value"], found
+            for key in KEYS:
+                page.keyboard.press(key)
+            assert notebook.locator(".jp-CodeCell").evaluate_all(CELLS) == cells, found
+            assert notebook.locator(".jp-mod-selected.jp-MarkdownCell, .jp-RawCell").count() == 0
+            assert page.evaluate(FOCUS), f"the focus left {found}"
+            page.keyboard.press("Tab")
+            if len(met) > 80:
+                break
+    page.screenshot(path=ARTIFACTS / "keyboard.png")
+    assert {found["kind"] for found in met} == set(toys.CELLS)
+    names = [found["name"] for found in met]
+    assert {"frequency", "step", "sine", "cosine", "holds", "does not hold", "in Russian"} <= set(names), names
+
+
+def test_a_slider_says_its_value_and_not_an_index(page, notebook):
+    handle = page.locator(".aelib-explorer .noUi-handle").nth(1)
+    handle.focus()
+    page.keyboard.press("Home")
+    page.wait_for_timeout(500)
+    assert handle.get_attribute("aria-label") == "step" and handle.get_attribute("aria-valuetext") == "0.001"
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(500)
+    assert handle.get_attribute("aria-valuetext") == "0.01"
+
+
+def test_arrows_choose_among_buttons(page, notebook):
+    buttons = page.locator(".aelib-explorer .widget-toggle-buttons button")
+    buttons.first.click()
+    page.wait_for_timeout(300)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(500)
+    assert [button.get_attribute("aria-pressed") for button in buttons.all()] == ["false", "true"]
+    assert page.evaluate(FOCUS)["name"] == "cosine"
+
+
+def test_shortcuts_with_control_still_work(page, notebook):
+    """Ctrl+S saves, from a control too."""
+    page.locator(".aelib-explorer .noUi-handle").first.focus()
+    page.keyboard.press("Control+s")
+    page.wait_for_selector(".jp-Document:not(.jp-mod-dirty)", state="attached")
+    page.wait_for_function(
+        "() => !document.querySelector('.lm-TabBar-tab.lm-mod-current.jp-mod-dirty')", timeout=10_000
+    )
