@@ -9,6 +9,7 @@ import numpy as np
 
 _STYLES = [
     {"selector": "caption", "props": "caption-side: top; text-align: left; font-weight: bold; padding: 4px 0"},
+    {"selector": "caption", "props": "white-space: nowrap"},  # a table may be narrower than its caption
     {"selector": "td, th", "props": "padding: 2px 10px; text-align: right; white-space: nowrap"},
 ]
 _WORDS = "text-align: left; white-space: normal"

@@ -16,6 +16,8 @@ from aelib.study.results import whole_seeds
 from aelib.study.runs import ten_digits
 from aelib.train import train
 from aelib.trial.compare import paired
+from aelib.trial.evidence import rise, span
+from aelib.trial.evidence import waking as waking_of
 from aelib.widgets import Explorer, picture
 from aelib.widgets.controls import run_controls
 
@@ -193,6 +195,21 @@ def updates_until(run, level, mnist, most=300):
     return np.inf
 
 
+def saturated(mnist, updates=50):
+    """Return the picture of ten digits, and of the output of the deepest net that Glorot's weights alone let die.
+
+    SGD at step 0.01 without output bias: a run of ``causes``, seed 0, up to so many updates.
+    """
+    run = figures.select(stored("causes"), net="784-400-200-2", init="glorot", output_bias="none", seed=0)[0].settings
+    digits, X = ten_digits(mnist), mnist.train_images
+    found = run.trace(X, at=[updates], measure=dict(output=lambda model: model.reconstruct(digits)))
+
+    def draw(figure, output):
+        plots.image_rows(figure.subplots(), {"input": digits, f"update {updates}": output})
+
+    return picture(draw, found.output[-1], size=(8, 1.8))
+
+
 # -- stored runs -------------------------------------------------------------------------------------------------------
 
 
@@ -233,17 +250,20 @@ def at_epochs(init, epochs=(1, 5, 33)):
         row |= {f"epoch {epoch}": median[x == epoch][0] for epoch in epochs}
         rows.append(row | dict(lowest=low[-1], highest=high[-1], seeds=len(runs)))
     side = {"report": "The report's settings", "glorot": "Repaired"}[init]
-    return table(rows, f"{side}: half-SSE on the test images, median over the seeds; lowest and highest at the end")
+    return table(rows, f"{side}: median test loss over the seeds, and the range at the end")
 
 
-def span(values, digits=2):
-    """Return the range of some numbers in words.
+def waking(level):
+    """Return the table of the epochs after which SGD is first seen below a loss, with the report's settings.
 
-    >>> span([2.34, 1.0, 1.5], 1)
-    '1.0 to 2.3'
+    Args:
+        level: half-SSE on the test images.
     """
-    low, high = (f"{value:.{digits}f}" for value in (np.min(values), np.max(values)))
-    return low if low == high else f"{low} to {high}"
+    rows = []
+    for net in NETS:
+        runs = figures.select(stored("architectures-report"), net=net, method="SGD")
+        rows.append({"net": net, "epochs": span(waking_of(runs, level)), "seeds": len(runs)})
+    return table(rows, f"SGD with the report's settings: epochs until its test loss is first below {level:.2f}")
 
 
 def plateau():
@@ -254,7 +274,7 @@ def plateau():
         key = {"report": "the report's", "glorot": "Glorot's"}[own.init], {"none": "none", "logit": "mean pixel"}
         rows.setdefault((key[0], key[1][own.output_bias]), {}).setdefault(own.net, []).append(figures.final(run))
     rows = [
-        {"initial weights": init, "output bias": bias} | {net: span(losses[net], 1) for net in NETS}
+        {"initial weights": init, "output bias": bias} | {net: span(losses[net]) for net in NETS}
         for (init, bias), losses in rows.items()
     ]
     return table(rows, "Half-SSE after 200 updates of SGD at step 0.01, lowest to highest of three seeds")
@@ -267,13 +287,26 @@ def blur():
         figures.select(stored("causes"), net="784-2", method="Adam", step=0.01), "output_bias", "schedule"
     ).items():
         rows.append(_blur_row(bias, schedule, 3, runs))
+    for epochs, runs in figures.groups(figures.select(stored("convergence"), method="Adam"), "epochs").items():
+        rows.append(_blur_row("none", "cosine", epochs, runs))
     return table(rows, "784-2 with Adam at step 0.01: half-SSE on the test images")
+
+
+def rises():
+    """Return the table of the largest rises of the loss of two nets of five layers, one of which narrows at once."""
+    runs = figures.select(stored("architectures-report"), net="784-200-2") + stored("narrowing")
+    rows = []
+    for (method, net), own in figures.groups(runs, "method", "net").items():
+        most = [rise(run) for run in own]
+        rows.append({"method": method, "net": net, "mean": np.mean(most), "seeds": span(most, 2), "number": len(most)})
+    rows.sort(key=lambda row: METHODS.index(row["method"]))
+    return table(rows, "Largest rise of the test loss from one epoch to the next after epoch 3, half-SSE")
 
 
 def _blur_row(bias, schedule, epochs, runs):
     ends = [figures.final(run) for run in runs]
     row = {"output bias": {"none": "none", "logit": "mean pixel"}[bias], "schedule": schedule, "epochs": epochs}
-    return row | {"mean": np.mean(ends), "seeds": span(ends)}
+    return row | {"mean": np.mean(ends), "seeds": span(ends, 2)}
 
 
 def search():
@@ -300,10 +333,10 @@ def steps_found():
     for (net, method), runs in figures.groups(stored("tuning"), "net", "method").items():
         steps, losses = _steps(runs)
         k = losses.argmin()
-        beside = {"half of it or less": losses[:k].min(initial=np.inf), "more": losses[k + 1 :].min(initial=np.inf)}
+        beside = {"smaller": losses[:k].min(initial=np.inf), "larger": losses[k + 1 :].min(initial=np.inf)}
         row = {"net": net, "method": method, "best step": f"{steps[k]:g}", "loss": losses[k]}
         rows.append(row | {name: value if np.isfinite(value) else None for name, value in beside.items()})
-    return table(rows, "Half-SSE on the 10,000 images held out: at the best step, at the best smaller and larger one")
+    return table(rows, "Held-out loss at the best step, and at the best of the smaller and of the larger ones")
 
 
 def seeds(net, init="report"):
@@ -344,10 +377,15 @@ def leads(init):
     ends = pandas.concat({net: seeds(net, init) for net in NETS}, axis=1)  # columns (net, method)
     pairs = [((net, other), (net, "Adam")) for net in NETS for other in METHODS if other != "Adam"]
     rows = []
-    for (first, _), found in zip(pairs, paired(ends, pairs).itertuples(), strict=True):
-        row = {"net": first[0], "against": first[1], "seeds": found.seeds, "Adam lower in": found.seeds - found[4]}
-        row |= {"lead of Adam": found.difference, "from": found.low, "to": found.high, "p (Holm)": found[9]}
-        rows.append(row | {"told apart": "yes" if found[9] < 0.05 else "no"})
+    for found in paired(ends, pairs).to_dict("records"):
+        net, other = found["first"]
+        row = {"net": net, "against": other, "seeds": found["seeds"]}
+        row["Adam lower in"] = found["seeds"] - found["first lower in"]
+        row |= {"lead of Adam": found["difference"], "from": found["low"], "to": found["high"]}
+        row |= {"p (Holm)": found["p (Holm)"], "lower": "not told apart"}
+        if found["lower"] != "not told apart":
+            row["lower"] = "Adam" if found["difference"] > 0 else other
+        rows.append(row)
     side = {"report": "The report's settings", "glorot": "Repaired, each method with a step of its own"}[init]
-    words = "how much lower Adam ends, mean over pairs of seeds, and its 95 % interval"
-    return table(rows, f"{side}: {words}", digits={"p (Holm)": ".2g"})
+    words = "how much lower Adam ends, mean of pairs of seeds, 95 % interval"
+    return table(rows, f"{side}: {words}", digits={"p (Holm)": ".2g", "lead of Adam": 3, "from": 3, "to": 3})
