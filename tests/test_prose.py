@@ -8,7 +8,6 @@ from prose import unprinted
 
 LABS = sorted((Path(__file__).parent.parent / "labs").glob("*.ipynb"))
 NOT_YET = {  # labs whose prose is not held to the numbers yet; who rewrites one takes its line away
-    "02_finite_difference_checks",
     "04_hyperparameter_grids",
     "05_embeddings",
     "06_automatic_differentiation",
