@@ -1,4 +1,4 @@
-"""Arrays that callers give: what is asked of them; and a sum of squares that no processor's kernel rounds away."""
+"""What callers give: arrays and models, and what is asked of them; a sum of squares that no kernel rounds away."""
 
 import numpy as np
 
@@ -25,8 +25,30 @@ def sum_of_squares(values):
     return float(np.vecdot(pieces, pieces).sum(dtype=np.float64) + rest @ rest)
 
 
-def array(name, values):
+def as_model(value):
+    """Return value if it is a model, or raise ValueError: where two arguments are swapped, an array stands there.
+
+    A model is what has ``theta``, ``layers`` and ``linearize``, such as an ``Autoencoder``.
+    """
+    if not all(hasattr(value, name) for name in ("theta", "layers", "linearize")):
+        raise ValueError(f"model is {shown(value)}: expected an Autoencoder (are two arguments swapped?)")
+    return value
+
+
+def shown(value):
+    """Return a value in a few words, for a sentence: an array by its dtype and shape."""
+    if isinstance(value, np.ndarray):
+        return f"an array {value.dtype}{value.shape}"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"a {type(value).__name__}"
+
+
+def as_array(name, values):
     """Return values as an array, or raise ValueError where that would need guessing: ragged lists, masked entries."""
+    if hasattr(values, "linearize"):
+        raise ValueError(f"{name} is a model: expected an array (are two arguments swapped?)")
     if np.ma.is_masked(values):
         raise ValueError(f"{name} has masked entries: expected an array without, such as {name}.filled(0)")
     try:
@@ -35,13 +57,13 @@ def array(name, values):
         raise ValueError(f"{name} is ragged: expected rows of one length") from None
 
 
-def numbers(name, values, like, expected=""):
+def as_numbers(name, values, like, expected=""):
     """Return values as an array of the shape and dtype of ``like``; a copy only where the dtype asks for one.
 
     Raises:
         ValueError: another shape, not numbers, complex where ``like`` is real, or not finite.
     """
-    values = array(name, values)
+    values = as_array(name, values)
     if values.shape != like.shape:
         raise ValueError(f"{name} has shape {values.shape}: expected {expected}{like.shape}")
     _check_kind(name, values.dtype, "biufc", like.dtype)
@@ -60,7 +82,7 @@ def _check_kind(name, dtype, kinds, wanted):
         raise ValueError(f"{name} is complex, the model {wanted}: expected real numbers, or a model with complex theta")
 
 
-def images(X, width, dtype, bounded, look=True, name="X"):
+def as_images(X, width, dtype, bounded, look=True, name="X"):
     """Return images in rows, (n, width), as an array, if they are floating point, finite and, ``bounded``, in [0, 1].
 
     ``look=False`` leaves out what needs a pass over them: finite, and in [0, 1].
@@ -68,7 +90,7 @@ def images(X, width, dtype, bounded, look=True, name="X"):
     Raises:
         ValueError: they are not, or complex where ``dtype`` is real; the first image at fault is named.
     """
-    X = array(name, X)
+    X = as_array(name, X)
     if X.ndim != 2 or X.shape[1] != width or not len(X):
         raise ValueError(f"{name} has shape {X.shape}: expected one image per row, (n, {width}) with n >= 1")
     if X.dtype.kind not in "fc":
@@ -80,13 +102,13 @@ def images(X, width, dtype, bounded, look=True, name="X"):
     return X
 
 
-def codes(Z, width, dtype):
+def as_codes(Z, width, dtype):
     """Return codes in rows, (n, width), as an array of this dtype, if they are finite numbers.
 
     Raises:
         ValueError: they are not, or complex where ``dtype`` is real.
     """
-    Z = array("Z", Z)
+    Z = as_array("Z", Z)
     if Z.ndim != 2 or Z.shape[1] != width or not len(Z):
         raise ValueError(f"Z has shape {Z.shape}: expected one code per row, (n, {width}) with n >= 1")
     _check_kind("Z", Z.dtype, "iufc", dtype)

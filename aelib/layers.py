@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from aelib.activations import activation
-from aelib.arrays import numbers
+from aelib.arrays import as_numbers
 
 
 class Dense:
@@ -28,8 +28,13 @@ class Dense:
 
     def __init__(self, n_in, n_out, activation, theta, offset, bias=True):
         middle = offset + n_out * n_in
-        self.__dict__.update(n_in=n_in, n_out=n_out, bias=bias, theta=theta, W_slice=slice(offset, middle))
-        self.__dict__.update(b_slice=slice(middle, middle + n_out * bias))
+        own = self.__dict__  # not by assignment, which __setattr__ refuses
+        own["n_in"] = n_in
+        own["n_out"] = n_out
+        own["bias"] = bool(bias)
+        own["theta"] = theta
+        own["W_slice"] = slice(offset, middle)
+        own["b_slice"] = slice(middle, middle + n_out * bias)
         self.activation = activation
 
     @property
@@ -45,7 +50,7 @@ class Dense:
     def __setattr__(self, name, value):
         if name == "W" or (name == "b" and self.bias):
             block = getattr(self, name)
-            block[...] = numbers(name, value, block)
+            block[...] = as_numbers(name, value, block)
         elif name == "activation":
             self.__dict__[name] = activation(value)
         else:

@@ -5,13 +5,14 @@ from functools import cached_property
 import numpy as np
 
 from aelib import passes
-from aelib.arrays import array, numbers
+from aelib.arrays import as_array, as_numbers
 
 
 class Linearization:
     """The passes at a fixed theta and batch, computed once and shared by any number of directions.
 
-    Made by ``Autoencoder.linearize``, over copies of theta and X, so that later changes do not change its answers.
+    Made by ``Autoencoder.linearize``, over copies of theta and X, so that later changes do not change its answers. It
+    holds eight numbers for each unit of each image.
     Its products depend on their argument alone, in any order. Not for use by two threads at once: they share buffers.
 
     Attributes:
@@ -20,14 +21,24 @@ class Linearization:
     """
 
     def __init__(self, model, X):
-        self._model, self._layers, self._n, self._weight_decay = model, model.layers, len(X), model.weight_decay
-        memory = [passes.pair(self._layers, self._n, X.dtype) for _ in range(4)]
-        (u, R_u), (z, R_z), (R_grad_u, grad_u), (R_grad_z, grad_z) = memory  # all that the passes need
-        self._tangent, self._adjoint = passes.Tangent(R_u, R_z), passes.Adjoint(grad_u, grad_z, None)
+        self._model = model
+        self._layers = model.layers
+        self._n = len(X)
+        self._weight_decay = model.weight_decay
+        # all the memory that the passes need; what one product of rp_backward takes together stands together
+        u, R_u = passes.pair(self._layers, self._n, X.dtype)
+        z, R_z = passes.pair(self._layers, self._n, X.dtype)
+        R_grad_u, grad_u = passes.pair(self._layers, self._n, X.dtype)
+        R_grad_z, grad_z = passes.pair(self._layers, self._n, X.dtype)
+        self._tangent = passes.Tangent(R_u, R_z)
+        self._adjoint = passes.Adjoint(grad_u, grad_z, None)
         self._product = passes.Adjoint(R_grad_u, R_grad_z, None)
         self.primal = passes.forward(self._layers, X, out=passes.Primal(u, z))
         self.output = self.primal.z[-1].view()
         self.output.flags.writeable = False
+
+    def __reduce__(self):  # a copy runs the passes itself, into memory of its own
+        return type(self), (self._model, self.primal.z[0])
 
     @cached_property
     def adjoint(self):
@@ -60,10 +71,10 @@ class Linearization:
 
     def _direction(self, p):
         theta = self._model.theta
-        p = array("direction p", p)
+        p = as_array("direction p", p)
         if p.shape == (theta.size, 1):  # so SciPy's LinearOperator gives the columns of a matrix
             p = p[:, 0]
-        return numbers("direction p", p, theta, "a flat vector like theta, ")
+        return as_numbers("direction p", p, theta, "a flat vector like theta, ")
 
     def jvp(self, p):
         """Return J p = R_p{z^L}, (n, D), for p (n_params,). Cost: about 2/3 of a gradient."""
@@ -71,7 +82,7 @@ class Linearization:
 
     def vjp(self, V):
         """Return J^T V = sum_i J_i^T V_i, (n_params,), for V (n, D), no weight decay. Cost: about 2/3 of a gradient."""
-        V = numbers("V", V, self.output, "one row per image, ")
+        V = as_numbers("V", V, self.output, "one row per image, ")
         return passes.backward(self._layers, self.primal, V, out=self._out()).grad
 
     def gnvp(self, p):
@@ -90,5 +101,8 @@ class Linearization:
         """
         p = self._direction(p)
         tangent = self._rp_forward(p)
-        caches, R_grad_zL = (self.primal, self.adjoint, tangent), tangent.R_z[-1] / self._n
-        return self._decayed(passes.rp_backward(self._layers, p, *caches, R_grad_zL, out=self._out()).grad, p)
+        R_grad_zL = tangent.R_z[-1] / self._n
+        R_grad = passes.rp_backward(
+            self._layers, p, self.primal, self.adjoint, tangent, R_grad_zL, out=self._out()
+        ).grad
+        return self._decayed(R_grad, p)

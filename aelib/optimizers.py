@@ -1,4 +1,4 @@
-"""SGD, RMSprop and Adam on a flat vector. They know nothing of networks.
+"""SGD, RMSprop and Adam on a flat vector, and schedules of their learning rate. They know nothing of networks.
 
 Every optimizer has ``step(theta, grad)``, which changes theta in place, and a ``learning_rate`` that may be set
 at any time, to a float or to a schedule: a function of the number of updates already made. Weight decay is
@@ -6,20 +6,43 @@ at any time, to a float or to a schedule: a function of the number of updates al
 the gradient; it is not the decoupled decay of AdamW.
 """
 
+import copy
 import math
-import warnings
+import numbers
+import weakref
 from functools import partial
 
 import numpy as np
 
-from aelib.files import load_npz, save_npz
-from aelib.schedules import constant, cosine, number, step_decay  # noqa: F401 - schedules are offered here too
-
 _BLOCK = 2**17  # bytes updated at a time: blocks of theta, grad, moments and scratch stay in a core's own cache
+
+
+def _number(name, value, least=0, below=math.inf):
+    """Return value as a float if it is a finite number, least <= value < below; raise ValueError otherwise."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not least <= value < below:
+        limit = f"{least} <= {name} < {below}" if below < math.inf else f"a finite number >= {least}"
+        raise ValueError(f"{name} is {value!r}: expected {limit}")
+    return float(value)
+
+
+def _rate(name, value):
+    return value if callable(value) else _number(name, value)
+
+
+def _truth(name, value):
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} is {value!r}: expected True or False")
+    return bool(value)
+
+
 _CHECKS = {  # made whenever one of these is assigned
-    "learning_rate": lambda name, value: value if callable(value) else number(name, value),
-    "epsilon": number,
-    **dict.fromkeys(("momentum", "decay", "beta1", "beta2"), partial(number, below=1)),
+    "learning_rate": _rate,
+    "epsilon": _number,
+    "epsilon_inside": _truth,
+    "momentum": partial(_number, below=1),
+    "decay": partial(_number, below=1),
+    "beta1": partial(_number, below=1),
+    "beta2": partial(_number, below=1),
 }
 
 
@@ -31,7 +54,8 @@ class Optimizer:
 
     A method has ``coefficients()``, and ``update(theta, grad, *moments, scratch, *coefficients)`` of one block.
 
-    An optimizer serves one model: call ``reset`` before it steps another, of as many parameters too.
+    An optimizer serves one vector: call ``reset`` before it steps another. ``train`` refuses one that has stepped
+    another model's; a copy (``copy.copy``, ``copy.deepcopy``, pickle), which has moments of its own, goes on with any.
 
     Attributes:
         learning_rate: a finite number >= 0 or schedule(update) -> such a number.
@@ -60,7 +84,15 @@ class Optimizer:
         super().__setattr__(name, value)
 
     def __getstate__(self):
-        return self.__dict__ | {"_scratch": None}
+        return self.__dict__ | {"_scratch": None, "_stepped": None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        moments = {name: np.array(moment) for name, moment in self.moments.items()}
+        self.__dict__["moments"] = moments  # own ones: joblib hands large arrays over as read-only memory maps
+
+    def __copy__(self):
+        return copy.deepcopy(self)
 
     def reset(self):
         """Forget the moments and the update count, as if newly made."""
@@ -68,6 +100,11 @@ class Optimizer:
         self.moments = {}
         self._past = {}  # a decay that was changed -> (the product of the decays until then, update of the change)
         self._scratch = None
+        self._stepped = None  # the vector stepped last, weakly
+
+    def has_stepped_another(self, theta):
+        """Return whether the last step was one of another vector than theta."""
+        return self._stepped is not None and self._stepped() is not theta
 
     def remaining(self, name, update):
         """Return the product of a decay over all updates: decay^update, if it was never changed."""
@@ -79,7 +116,7 @@ class Optimizer:
         """The learning rate of the next update, a float; a schedule that gives no such number is a ValueError."""
         if not callable(self.learning_rate):
             return float(self.learning_rate)
-        return float(number(f"the learning rate of schedule({self.updates})", self.learning_rate(self.updates)))
+        return _number(f"the learning rate of schedule({self.updates})", self.learning_rate(self.updates))
 
     def step(self, theta, grad):
         """Make one update of theta (n_params,) in place, from the gradient there; grad is left as it is.
@@ -112,81 +149,31 @@ class Optimizer:
             for moment in moments if flush else ():  # before they go subnormal: 100 updates shrink them by 4e-5
                 moment[np.abs(moment) < (1e-30 if moment.dtype.itemsize == 4 else 1e-290)] = 0
         self.updates += 1
+        if self._stepped is None or self._stepped() is not theta:
+            self._stepped = weakref.ref(theta)
 
     def settings(self):
         """Return the settings beside the learning rate, by name."""
         return {name: getattr(self, name) for name in self.setting_names}
 
     def state(self):
-        """Return the state as a dict of arrays: kind, update count, next rate, settings, copies of the moments."""
-        values = {"optimizer": type(self).__name__, "updates": self.updates, "rate": self.rate} | self.settings()
-        values |= {f"{name}_past": past for name, past in self._past.items()} | self.moments
-        return {name: np.array(value) for name, value in values.items()}
-
-    def load_state(self, state):
-        """Take over a state that ``state`` returned; a warning tells if this object's learning rate is another.
-
-        Raises:
-            ValueError: the state is another method's, was made with other settings, or is damaged. To go on with
-                other settings, load it into an optimizer with the old ones, then assign the new.
-        """
-        state = {name: np.asarray(value) for name, value in state.items()}
-        self._check(state)
-        self.reset()
-        self.set_back(state)
-        if self.rate != state["rate"]:
-            rates = f"the state was left at a learning rate of {state['rate']:g}; the next here is {self.rate:g}"
-            warnings.warn(rates, stacklevel=2)
+        """Return the update count and copies of the moments, to which ``set_back`` goes back."""
+        moments = {name: moment.copy() for name, moment in self.moments.items()}
+        return dict(updates=self.updates, past=dict(self._past), settings=self.settings(), moments=moments)
 
     def set_back(self, state):
         """Go back to an earlier ``state`` of this very object; settings changed since keep their new values."""
-        now, zeros = self.settings(), {name: np.zeros_like(moment) for name, moment in self.moments.items()}
-        self.reset()
-        for name in now:
-            setattr(self, name, state[name].item())  # that of the state, until its moments are here
-        self.updates = int(state["updates"])
-        self.moments = zeros | {name: np.array(state[name]) for name in self.moment_names if name in state}
-        self._past = {name: tuple(state[f"{name}_past"].tolist()) for name in self.averages if f"{name}_past" in state}
+        now = self.settings()
+        zeros = {name: np.zeros_like(moment) for name, moment in self.moments.items()}
+        self.moments = {}
+        for name, value in state["settings"].items():
+            setattr(self, name, value)  # that of the state, until its moments are here
+        self.updates = state["updates"]
+        self.moments = zeros | {name: moment.copy() for name, moment in state["moments"].items()}
+        self._past = dict(state["past"])
         for name, value in now.items():
             if value != getattr(self, name):
                 setattr(self, name, value)
-
-    def _check(self, state):
-        """Raise ValueError unless this is a whole state of such an optimizer with these settings."""
-        kind, updates = str(state.get("optimizer")), state.get("updates", np.array(None))
-        if kind != type(self).__name__:
-            raise ValueError(f"this is the state of {kind}: expected that of {type(self).__name__}")
-        if updates.shape or updates.dtype.kind not in "iu" or updates < 0:
-            raise ValueError(f"updates is {np.array2string(updates, threshold=3)}: expected a whole number >= 0")
-        moments = [name for name in self.moment_names if updates or name in state]
-        missing = [name for name in ("rate", *self.setting_names, *moments) if name not in state]
-        if missing:
-            raise ValueError(f"the state has no {', '.join(missing)}: expected one saved by this version of aelib")
-        for name, own in self.settings().items():
-            if not np.array_equal(state[name], own):
-                there = np.array2string(state[name], threshold=3)
-                raise ValueError(f"{name} is {there} in this state, {own} here: set it to that, load, then change it")
-        like = state[moments[0]] if moments else state["rate"]
-        pasts = {f"{name}_past": (2,) for name in self.averages if f"{name}_past" in state}
-        for name, shape in ({"rate": ()} | pasts | dict.fromkeys(moments, (like.size,))).items():
-            value, most = state[name], (1, updates) if name in pasts else np.inf
-            if value.shape != shape or value.dtype.kind != "f" or (name in moments and value.dtype != like.dtype):
-                raise ValueError(f"{name} is {value.dtype}{value.shape}: expected floating point, {shape}")
-            least = 0 if name not in moments or name in ("square", "second") else -np.inf
-            if not np.all(np.isfinite(value) & (value >= least) & (value <= most)):
-                raise ValueError(f"{name} holds numbers that it cannot have: the state is damaged")
-
-    def save(self, path):
-        """Write the state to ``path`` (.npz), atomically."""
-        save_npz(path, **self.state())
-
-    def restore(self, path):
-        """Take over the state that ``save`` wrote, as ``load_state`` does; errors name the path."""
-        state = load_npz(path, ["optimizer", "updates"])
-        try:
-            self.load_state(state)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
 
 
 class SGD(Optimizer):
@@ -233,7 +220,8 @@ class RMSprop(Optimizer):
 
     def __init__(self, learning_rate=0.001, decay=0.99, epsilon=1e-8):
         super().__init__(learning_rate)
-        self.decay, self.epsilon = decay, epsilon
+        self.decay = decay
+        self.epsilon = epsilon
 
     def coefficients(self):
         """Return (decay, learning rate, epsilon), the last two scaled as ``update`` needs them."""
@@ -269,7 +257,10 @@ class Adam(Optimizer):
 
     def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8, epsilon_inside=False):
         super().__init__(learning_rate)
-        self.beta1, self.beta2, self.epsilon, self.epsilon_inside = beta1, beta2, epsilon, epsilon_inside
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.epsilon_inside = epsilon_inside
 
     def coefficients(self):
         """Return (beta1, beta2, learning rate, epsilon), the last two scaled as ``update`` needs them."""
@@ -292,3 +283,41 @@ class Adam(Optimizer):
         np.divide(m, t, out=t)
         t *= rate
         theta -= t
+
+
+OPTIMIZERS = {"SGD": SGD, "RMSprop": RMSprop, "Adam": Adam}  # all there are, by name; menus and settings read it
+
+
+# -- schedules: functions of the number of updates already made, which can be pickled ----------------------------------
+
+
+def step_decay(learning_rate, every, factor=0.1):
+    """Return the schedule learning_rate * factor^floor(update / every).
+
+    >>> [step_decay(1.0, every=2, factor=0.5)(t) for t in range(5)]
+    [1.0, 1.0, 0.5, 0.5, 0.25]
+    """
+    learning_rate = _number("learning_rate", learning_rate)
+    return partial(_step_decay, learning_rate, _number("every", every, 1), _number("factor", factor))
+
+
+def _step_decay(learning_rate, every, factor, update):
+    return learning_rate * factor ** (update // every)
+
+
+def cosine(learning_rate, updates, final=0.0):
+    """Return the schedule that falls from learning_rate to final along half a cosine, then stays.
+
+    final + (learning_rate - final) (1 + cos(pi update / updates)) / 2. With final = 0 the steps after the end are 0:
+    ``train`` does not begin with such a schedule. Source: Loshchilov and Hutter, 2017, eq. 5, one period, by updates
+    instead of epochs.
+
+    >>> round(cosine(1.0, updates=10)(5), 12)
+    0.5
+    """
+    learning_rate = _number("learning_rate", learning_rate)
+    return partial(_cosine, learning_rate, _number("updates", updates, 1), _number("final", final))
+
+
+def _cosine(learning_rate, updates, final, update):
+    return final + (learning_rate - final) * (1 + math.cos(math.pi * min(update / updates, 1.0))) / 2

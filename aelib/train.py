@@ -1,19 +1,107 @@
-"""Mini-batch training: a generator that yields after every update, and ``fit``, which drains it."""
+"""Mini-batch training: ``train``, a generator that yields after every update; ``fit``, which drains it; ``trace``."""
 
 import contextlib
+import copy
 import math
 import numbers
 import signal
 import threading
 import time
+from typing import NamedTuple
 
 import numpy as np
 
-from aelib.arrays import sum_of_squares
-from aelib.history import Diverged, History, Interrupted, Kept, Progress
+from aelib.arrays import as_model, shown, sum_of_squares
 
-_HUGE = 1e15  # a loss of a batch above which that of other images may overflow
 _KEEP_EVERY = 100  # updates between two copies of the parameters, kept in case training diverges
+
+# -- what training leaves behind: a row for each update, exceptions that hold these rows -------------------------------
+
+
+class Progress(NamedTuple):
+    """Where training stands after an update.
+
+    Attributes:
+        epoch: passes over the data so far, a float: images / n. A whole number at the end of each epoch.
+        update: number of updates made.
+        images: number of images used, with repetition.
+        seconds: time spent on updates; test losses and the caller's own time are not counted.
+        train_loss: F on the batch of this update, before the update (weight decay included).
+        test_loss: half-SSE on ``X_test`` at the end of the last whole epoch, without weight decay; nan before
+            the first, or without ``X_test``.
+        grad_norm: norm of the gradient of this update.
+    """
+
+    epoch: float
+    update: int
+    images: int
+    seconds: float
+    train_loss: float
+    test_loss: float
+    grad_norm: float
+
+
+_START = Progress(0.0, 0, 0, 0.0, math.nan, math.nan, math.nan)  # where training stands before the first update
+
+
+class History:
+    """A list of ``Progress``, whose columns are arrays: ``history.train_loss``, ``history.update``, ...
+
+    Given to ``train`` or ``fit`` again, it goes on: the counts, and the order of images, continue where it ends.
+
+    Attributes:
+        rows: list of ``Progress``, one for each update.
+    """
+
+    def __init__(self, rows=()):
+        self.rows = list(rows)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getattr__(self, name):
+        if name not in Progress._fields:
+            raise AttributeError(f"History has no {name!r}: its columns are {', '.join(Progress._fields)}")
+        return np.array([getattr(row, name) for row in self.rows])
+
+    def __copy__(self):
+        return History(self.rows)
+
+    def __repr__(self):
+        if not self.rows:
+            return "History(no updates)"
+        last = self.rows[-1]
+        return f"History({last.update} updates, {last.epoch:.2f} epochs, test_loss {last.test_loss:.2f})"
+
+
+class _Ended:
+    """An exception with the history up to there, which Jupyter shows as its one sentence, without a traceback."""
+
+    def __init__(self, message, history=None):
+        super().__init__(message)
+        self.history = History() if history is None else history
+
+    def _render_traceback_(self):
+        return [f"{type(self).__name__}: {self}"]
+
+
+class Diverged(_Ended, FloatingPointError):
+    """Training met a number that is not finite; the model holds the last parameters kept, which were finite.
+
+    Attributes:
+        history: ``History``, a row for each update made, also for those that were undone.
+    """
+
+
+class Interrupted(_Ended, KeyboardInterrupt):
+    """``fit`` was interrupted; the model keeps what it has learnt, and ``history`` goes on from there.
+
+    Attributes:
+        history: ``History``, a row for each update made.
+    """
+
+
+# -- training ----------------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -40,11 +128,16 @@ def train(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, hi
     result nothing has judged (``model.loss`` would). An interrupt (Ctrl-C) waits for the update under way: theta is
     always whole, and ``history`` holds every update that theta has seen.
 
+    To go on with a run, call ``train`` again with the same arguments and the ``history`` of the calls before. Counts go
+    on, and so does the order of images; an epoch that was left in the middle is finished as the first of ``epochs``.
+    Twelve calls of one epoch are one call of twelve, bit for bit. Without ``history`` a call begins with the order of
+    the first epoch.
+
     Args:
         model: an ``Autoencoder``.
         X: training images, (n, D), floating point in [0, 1].
         optimizer: an object with ``step(theta, grad)``; its state goes on from where it stands. One of your own is set
-            back after divergence too if it has ``state()``, which returns a copy, and ``load_state(state)``.
+            back after divergence too if it has ``state()``, which returns a copy, and ``set_back(state)``.
         epochs: number of passes over X.
         batch_size: images per update, at most n; or a schedule, a function of the number of updates already made.
         seed: seed of the order of images.
@@ -55,36 +148,79 @@ def train(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, hi
         A generator of ``Progress``.
 
     Raises:
-        ValueError: an argument is not as described.
-        Diverged: (while iterating) a loss, the gradient, the parameters or the optimizer's state are not finite. The
-            last update is judged too, on its own batch. Model and optimizer are set back to the last state kept, at
-            most 100 updates old, whose loss was finite.
+        ValueError: an argument is not as described; the history is one of another number of images; the optimizer has
+            stepped another model, or its schedule has ended with a step of 0.
+        Diverged: (while iterating) a loss, the gradient, the parameters or the optimizer's moments are not finite. The
+            last update is judged too, on its own batch, and on all images where they might overflow. Model and
+            optimizer are set back to the last state kept, at most 100 updates old, whose loss was finite.
+
+    Early stopping, which keeps the best parameters and waits two epochs for better ones:
+
+    >>> from aelib import Adam, Autoencoder
+    >>> images = np.random.default_rng(0).random((60, 6))
+    >>> model, best, theta, waited = Autoencoder([6, 2, 6]), math.inf, None, 0
+    >>> for progress in train(model, images[:40], Adam(0.05), epochs=200, batch_size=10, X_test=images[40:]):
+    ...     if progress.images % 40 == 0:  # the end of an epoch
+    ...         waited = waited + 1
+    ...         if progress.test_loss < best:
+    ...             best, theta, waited = progress.test_loss, model.theta.copy(), 0
+    ...         if waited == 2:
+    ...             break
+    >>> model.theta = theta
+    >>> progress.epoch < 200 and model.reconstruction_error(images[40:]) == best
+    True
     """
-    X = model.check_images(X)
+    X = as_model(model).check_images(X)
     X_test = None if X_test is None else model.check_images(X_test, name="X_test")
     if model.dtype.kind != "f":
         raise ValueError(f"the model is {model.dtype}: expected float32 or float64 for training")
-    if isinstance(optimizer, type) or not callable(getattr(optimizer, "step", None)):
-        raise ValueError(f"optimizer is {optimizer!r}: expected an object with step(theta, grad), such as Adam(1e-3)")
+    _check_optimizer(optimizer, model)
     if not isinstance(history, History | None):
-        raise ValueError(f"history is {history!r}: expected a History, or None")
+        raise ValueError(f"history is {shown(history)}: expected a History, or None")
     epochs = _whole("epochs", epochs)
+    sizes = batch_size
     if not callable(batch_size):
         size = _whole("batch_size", batch_size, len(X))
+        sizes = lambda update: size  # noqa: E731
     try:
         rng = np.random.default_rng(seed)
     except (TypeError, ValueError):
-        raise ValueError(f"seed is {seed!r}: expected a whole number >= 0") from None
+        raise ValueError(f"seed is {shown(seed)}: expected a whole number >= 0") from None
     history = History() if history is None else history
-    sizes = batch_size if callable(batch_size) else lambda update: size
+    if history.rows and history.rows[-1].epoch != history.rows[-1].images / len(X):
+        last = history.rows[-1]
+        raise ValueError(
+            f"history ends after {last.images} images in {last.epoch:g} epochs, X has {len(X)}: expected the images of "
+            "that run, or a new History"
+        )
     return _updates(model, X, optimizer, epochs, sizes, rng, X_test, history)
 
 
+def _check_optimizer(optimizer, model):
+    """Raise ValueError unless the optimizer can step, and steps this model on."""
+    name = type(optimizer).__name__
+    if isinstance(optimizer, type) or not callable(getattr(optimizer, "step", None)):
+        raise ValueError(
+            f"optimizer is {shown(optimizer)}: expected an object with step(theta, grad), such as Adam(1e-3)"
+        )
+    another = getattr(optimizer, "has_stepped_another", None)
+    if another is not None and another(model.theta):
+        raise ValueError(
+            f"this {name} has made {optimizer.updates} updates of another model: call its reset() first, or give each "
+            "model an optimizer of its own (copy.copy(optimizer) goes on with its moments)"
+        )
+    if getattr(optimizer, "updates", 0) and callable(getattr(optimizer, "learning_rate", None)) and not optimizer.rate:
+        raise ValueError(
+            f"the schedule of this {name} has ended: after {optimizer.updates} updates its step is 0, which changes "
+            "nothing; assign a new learning_rate, or call reset() to begin anew"
+        )
+
+
 def _whole(name, value, most=math.inf, least=1):
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or value != int(value) or not least <= value <= most:
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or value != int(value) or not least <= value <= most:
         limit = f"from 1 to {most}, the number of images" if most < math.inf else f"of at least {least}"
-        raise ValueError(f"{name} is {value!r}: expected a whole number {limit}")
+        raise ValueError(f"{name} is {shown(value)}: expected a whole number {limit}")
     return int(value)
 
 
@@ -92,7 +228,8 @@ class _Batches(dict):
     """Memory for batches of X, size -> (batch, the model's buffers), made at first use; two sizes are kept."""
 
     def __init__(self, model, X):
-        self.model, self.X = model, X
+        self.model = model
+        self.X = X
 
     def __missing__(self, size):
         if len(self) == 2:
@@ -102,41 +239,50 @@ class _Batches(dict):
 
 
 def _updates(model, X, optimizer, epochs, sizes, rng, X_test, history):
-    n, seconds, test_loss, update = len(X), 0.0, math.nan, 0
-    batches, kept = _Batches(model, X), Kept(model, optimizer)
-    for epoch in range(epochs):
-        order, first = rng.permutation(n), 0
-        while first < n:
-            with _uninterrupted(), np.errstate(over="ignore", invalid="ignore"):
-                start = time.perf_counter()
-                index = order[first : first + _whole("batch_size", sizes(update), n)]
-                batch, buffers = batches[index.size]
-                np.take(X, index, axis=0, out=batch, mode="clip")
-                loss, grad, grad_norm, fault = _gradient(model, batch, buffers)
-                due = update % _KEEP_EVERY == 0
-                fault = (due and kept.fault()) or fault
-                if fault:
-                    raise Diverged(kept.set_back(fault, update + 1, epoch + first / n, batch), history)
-                if due:
-                    kept.keep(update)
-                optimizer.step(model.theta, grad)
-                update += 1
-                seconds += time.perf_counter() - start
-                first += index.size
-                images = epoch * n + first
-                if X_test is not None and images % n == 0:
-                    test_loss = model.reconstruction_error(X_test)
-                    fault = "" if math.isfinite(test_loss) else f"the test loss is {test_loss}"
-                progress = Progress(images / n, update, images, seconds, loss, test_loss, grad_norm)
-                history.rows.append(progress)
-                if images == epochs * n:  # no later batch will judge this update
-                    end, *_, broken = _gradient(model, batch, buffers)
-                    fault = fault or kept.fault() or broken
-                    if not fault and end > _HUGE and not math.isfinite(model.loss(X)):
-                        fault = "the loss of all images is not finite"
-                if fault:
-                    raise Diverged(kept.set_back(fault, update, images / n, batch), history)
-            yield progress
+    n = len(X)
+    last = history.rows[-1] if history.rows else _START
+    update = last.update
+    images = last.images
+    seconds = last.seconds
+    test_loss = last.test_loss
+    for _ in range(images // n):
+        rng.permutation(n)  # the orders of the epochs that are done
+    end = images // n * n + epochs * n
+    batches = _Batches(model, X)
+    kept = Kept(model, optimizer)
+    order = None
+    while images < end:
+        if images % n == 0 or order is None:
+            order = rng.permutation(n)
+        with _uninterrupted(), np.errstate(over="ignore", invalid="ignore"):
+            start = time.perf_counter()
+            first = images % n
+            index = order[first : first + _whole("batch_size", sizes(update), n)]
+            batch, buffers = batches[index.size]
+            np.take(X, index, axis=0, out=batch, mode="clip")
+            loss, grad, grad_norm, fault = _gradient(model, batch, buffers)
+            due = kept.update is None or update % _KEEP_EVERY == 0
+            fault = (due and kept.fault()) or fault
+            if fault:
+                raise Diverged(kept.set_back(fault, update + 1, images / n, batch), history)
+            if due:
+                kept.keep(update)
+            optimizer.step(model.theta, grad)
+            update += 1
+            images += index.size
+            seconds += time.perf_counter() - start
+            if X_test is not None and images % n == 0:
+                test_loss = model.reconstruction_error(X_test)
+                fault = "" if math.isfinite(test_loss) else f"the test loss is {test_loss}"
+            progress = Progress(images / n, update, images, seconds, loss, test_loss, grad_norm)
+            history.rows.append(progress)
+            if images == end:  # no later batch will judge this update
+                fault = fault or kept.fault() or _gradient(model, batch, buffers)[3]
+                if not fault and _may_overflow(model, X) and not math.isfinite(model.loss(X)):
+                    fault = "the loss of all images is not finite"
+            if fault:
+                raise Diverged(kept.set_back(fault, update, images / n, batch), history)
+        yield progress
 
 
 def _gradient(model, batch, buffers):
@@ -147,11 +293,83 @@ def _gradient(model, batch, buffers):
     return loss, grad, norm, fault if math.isfinite(loss) else f"the loss is {loss}"
 
 
+def _may_overflow(model, X):
+    """Return whether some image like X might have a loss that is not finite.
+
+    No value of a layer exceeds the largest sum of a row of |W| times the largest value before it, plus |b| and 1: so
+    much an activation may add.
+    """
+    reach = max(1.0, float(X.max()), -float(X.min()))
+    for layer in model.layers:
+        reach *= float(np.abs(layer.W).sum(axis=1, dtype=np.float64).max())
+        reach += 1 if layer.b is None else 1 + float(np.abs(layer.b).max())
+    return reach > math.sqrt(float(np.finfo(model.dtype).max) / X.shape[1]) / 10
+
+
+class Kept:
+    """Copies of theta and of the optimizer's state, to which both are set back when training diverges.
+
+    Args:
+        model: the ``Autoencoder``.
+        optimizer: one of ``aelib.optimizers``, or an object with ``step``; with ``state`` and ``set_back`` it is set
+            back too.
+    """
+
+    def __init__(self, model, optimizer):
+        self.model = model
+        self.optimizer = optimizer
+        self.theta = model.theta.copy()
+        self.update = None
+        self.whole = callable(getattr(optimizer, "state", None)) and callable(getattr(optimizer, "set_back", None))
+
+    def fault(self):
+        """Return what is not finite as things stand, or ""."""
+        if not np.isfinite(self.model.theta).all():
+            return "the parameters are not finite"
+        moments = getattr(self.optimizer, "moments", {}).values()
+        return "" if all(np.isfinite(moment).all() for moment in moments) else "the optimizer's moments are not finite"
+
+    def keep(self, update):
+        """Keep what stands now, after this number of updates, and was found to have no ``fault``."""
+        self.theta[...] = self.model.theta
+        self.state = self.optimizer.state() if self.whole else None
+        self.update = update
+
+    def set_back(self, fault, update, epoch, batch):
+        """Set both back, and return what went wrong, what to do, and where both are, in sentences."""
+        if self.update is None:
+            advice = "parameters or images are too large: start from smaller ones"
+            if "moments" in fault:
+                advice = "call its reset() first"
+            elif "parameters" in fault:
+                advice = "make the model anew, or load one that is whole"
+            return f"training cannot start: {fault} before the first update; {advice}. Nothing was changed."
+        advice = "take smaller steps"
+        rate = None
+        with contextlib.suppress(ValueError):  # of a schedule
+            rate = getattr(self.optimizer, "rate", None)
+        if not np.isfinite(batch).all():
+            advice = "the images were changed meanwhile, and are not finite"
+        elif getattr(self.optimizer, "epsilon", None) == 0:
+            advice = "its epsilon is 0, and divides 0 by 0 where the gradient is 0: set 1e-8"
+        elif isinstance(rate, numbers.Real) and rate:
+            advice = f"the learning rate {rate:g} is probably too large, try a tenth of it"
+        self.model.theta[...] = self.theta
+        where = f"The model is back at its parameters after update {self.update}, which were finite; the optimizer "
+        if self.whole:
+            self.optimizer.set_back(self.state)
+            where += "is back at its state then."
+        else:
+            where += "is not, for want of state() and set_back(): make it anew."
+        return f"training diverged at update {update} (epoch {epoch:.2f}): {fault}; {advice}. {where}"
+
+
 def fit(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, progress=True, history=None):
     """Train a model in place with a progress bar and return the ``History``.
 
     An interrupt (Ctrl-C, or the stop button of Jupyter) ends the training after the update under way. It is raised, so
     that it ends a loop around this call too; the history is in the exception, and in ``history`` where one was passed.
+    Called again with that history, ``fit`` goes on as described at ``train``.
     Arguments and errors are otherwise those of ``train``.
 
     Args:
@@ -171,21 +389,26 @@ def fit(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, prog
     from tqdm.auto import tqdm
 
     history = History() if history is None else history
-    updates, before = train(model, X, optimizer, epochs, batch_size, seed, X_test, history), len(history)
-    total = None if callable(batch_size) else int(epochs) * math.ceil(len(X) / batch_size)
-    bar = tqdm(total=total, unit="update", leave=False, mininterval=0, disable=not progress)
+    before = history.rows[-1] if history.rows else _START
+    updates = train(model, X, optimizer, epochs, batch_size, seed, X_test, history)
+    total = None
+    if not callable(batch_size):  # the rest of the epoch under way, then whole ones
+        rest = len(X) - before.images % len(X)
+        total = before.update + math.ceil(rest / batch_size) + (int(epochs) - 1) * math.ceil(len(X) / batch_size)
+    bar = tqdm(total=total, initial=before.update, unit="update", leave=False, mininterval=0, disable=not progress)
     try:
         with bar:
-            shown = time.perf_counter()
+            drawn = time.perf_counter()
             for row in updates:
-                if time.perf_counter() - shown > 0.1 or row.update == total:
-                    shown = time.perf_counter()
+                if time.perf_counter() - drawn > 0.1 or row.update == total:
+                    drawn = time.perf_counter()
                     losses = dict(train=f"{row.train_loss:.2f}", test=f"{row.test_loss:.2f}")
                     bar.set_postfix(epoch=f"{row.epoch:.1f}", **losses, refresh=False)
                     bar.update(row.update - bar.n)
     except KeyboardInterrupt:
+        last = history.rows[-1].update if history.rows else 0
         of = f" of {total}" if total else ""
-        message = f"training stopped after update {len(history) - before}{of}; the model keeps what it has learnt"
+        message = f"training stopped after update {last}{of}; the model keeps what it has learnt"
         raise Interrupted(message, history) from None
     return history
 
@@ -199,7 +422,11 @@ class Trace:
     """
 
     def __init__(self, model, names):
-        self.model, self.arrays = model, {name: [] for name in names}
+        self.model = model
+        self.arrays = {name: [] for name in names}
+
+    def __copy__(self):
+        return copy.deepcopy(self)
 
     def __getattr__(self, name):
         if name == "arrays" or name not in self.arrays:
@@ -230,7 +457,9 @@ def trace(model, X, optimizer, epochs=None, batch_size=100, seed=0, at=None, mea
         ValueError: a moment lies beyond the training, there is none, or an argument is not as ``train`` expects it.
         Diverged: as in ``train``. Its attribute ``trace``, like that of a KeyboardInterrupt, holds what was measured.
     """
-    measure, chosen = measure or {}, at if callable(at) else None
+    as_model(model)
+    measure = measure or {}
+    chosen = at if callable(at) else None
     last = math.inf
     if at is None:
         chosen = lambda update: update > 0  # noqa: E731
@@ -243,7 +472,8 @@ def trace(model, X, optimizer, epochs=None, batch_size=100, seed=0, at=None, mea
         if last == math.inf or callable(batch_size):
             raise ValueError("epochs is None: expected a number, unless at lists moments and batch_size is a number")
         epochs = max(1, math.ceil(last / math.ceil(len(X) / batch_size)))
-    updates, losses = train(model, X, optimizer, epochs, batch_size, seed), []
+    updates = train(model, X, optimizer, epochs, batch_size, seed)
+    losses = []
     if last < math.inf and not callable(batch_size) and last > epochs * math.ceil(len(X) / batch_size):
         end = epochs * math.ceil(len(X) / batch_size)
         raise ValueError(f"at goes to {last}: expected moments up to {end}, where training ends")

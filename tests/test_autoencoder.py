@@ -1,6 +1,8 @@
 import copy
+import json
 import math
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -296,8 +298,8 @@ def test_what_would_fall_apart_cannot_be_set():
         model.layers[1].b = np.zeros(4)
     with pytest.raises(TypeError):
         model.layers[0] = other.layers[0]
-    with pytest.raises(TypeError):
-        model.config["weight_decay"] = 0.1
+    model.config["weight_decay"] = 0.1  # the dict is the caller's own
+    assert model.config["weight_decay"] == model.weight_decay == 0.0
     with pytest.raises(AttributeError):
         activation("leaky_relu").slope = 0.2  # of every model's
 
@@ -377,6 +379,59 @@ def test_equal_squares_add_up_too(value):
     exact = values.size * float(values[0, 0]) ** 2
     assert sum_of_squares(values) == pytest.approx(exact, rel=1e-7)
     assert half_sse(values, np.zeros_like(values)) == pytest.approx(exact / 6000, rel=1e-7)
+
+
+def test_the_config_is_plain(tmp_path):
+    model = Autoencoder(np.array([6, 3, 6]), np.str_("tanh"), output_bias=np.bool_(False), seed=np.int64(3))
+    for plain in (
+        json.loads(json.dumps(model.config)),
+        copy.deepcopy(model.config),
+        pickle.loads(pickle.dumps(model.config)),
+    ):
+        assert plain == model.config
+        np.testing.assert_array_equal(Autoencoder(**plain).theta, model.theta)
+
+
+# -- many images -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", [[6, 3, 6], [300, 300, 2, 300, 300]], ids=["few weights", "many weights"])
+@pytest.mark.parametrize("n", [1000, 1001, 2300])
+def test_many_images_are_the_mean_of_their_parts(sizes, n, rng):
+    """Gradient, H p and G p in parts are those of all images at once, weight decay included."""
+    X, model = rng.random((n, sizes[0])), Autoencoder(sizes, hidden="tanh", weight_decay=0.1)
+    p, at = rng.standard_normal(model.theta.size), model.linearize(X)
+    loss, grad = model.loss_and_grad(X)
+    assert loss == pytest.approx(at.loss, rel=1e-13) and model.loss(X) == pytest.approx(at.loss, rel=1e-13)
+    for part, whole in [(grad, at.grad), (model.hvp(X, p), at.hvp(p)), (model.gnvp(X, p), at.gnvp(p))]:
+        assert np.linalg.norm(part - whole) <= 1e-13 * np.linalg.norm(whole)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["loss", "loss_and_grad", "hvp", "gnvp"])
+def test_memory_does_not_grow_with_the_images(name, dtype, rng):
+    X, model = rng.random((30_000, 40), dtype="float32"), Autoencoder([40, 60, 2, 60, 40], dtype=dtype)
+    p = rng.standard_normal(model.theta.size).astype(dtype)
+    product = getattr(model, name)
+    arguments = (p,) if name.endswith("vp") else ()
+    peaks = []
+    for n in (2_000, 30_000):
+        tracemalloc.start()
+        product(X[:n], *arguments)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] <= 1.1 * peaks[0]
+
+
+def test_copies_of_a_linearisation_have_memory_of_their_own(rng):
+    X, model = rng.random((7, 6)), Autoencoder([6, 3, 6], hidden="tanh")
+    at, p = model.linearize(X), rng.standard_normal(model.theta.size)
+    expected = at.hvp(p), at.gnvp(p), at.grad
+    model.theta[:] = 0
+    for duplicate in (copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))):
+        twin = duplicate(at)
+        for found, right in zip((twin.hvp(p), twin.gnvp(p), twin.grad), expected, strict=True):
+            np.testing.assert_array_equal(found, right)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "complex128", "uint8", "bool"])

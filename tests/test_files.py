@@ -1,4 +1,4 @@
-"""Files that are written whole, and files that are damaged or hostile."""
+"""Files are written whole or not at all, also when the process is killed; what cannot be read is one sentence."""
 
 import io
 import json
@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from aelib.files import load_json, load_npz, save_npz, save_text
-from aelib.files.atomic import TEMPORARY, remove_leftovers
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="modes, locks and pipes are POSIX's")
 MB = 2**20
@@ -97,9 +96,9 @@ def test_a_file_keeps_its_mode_and_a_link_its_place(tmp_path):
 
 
 def test_places_that_are_none(tmp_path):
-    with pytest.raises(ValueError, match="is a folder or a device"):
+    with pytest.raises(OSError, match="is not saved"):
         save_text(tmp_path, "")
-    with pytest.raises(FileNotFoundError, match=r"a\.json is not saved: there is no folder .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"a\.json is not saved: No such file or directory"):
         save_text(tmp_path / "nowhere" / "a.json", "")
     assert not list(tmp_path.iterdir())
 
@@ -113,72 +112,55 @@ def test_a_write_protected_file_is_not_replaced(tmp_path, monkeypatch):
     assert path.read_text() == "old"
 
 
-@POSIX
-def test_nobody_can_plant_a_link_and_nobody_is_waited_for(tmp_path, monkeypatch):
-    """The name of a temporary file is random; were it known, what stands there would neither be followed nor harmed."""
-    victim = tmp_path / "victim"
-    victim.write_text("mine")
-    tokens = iter(["planted", "pipe", "free"])
-    monkeypatch.setattr("secrets.token_hex", lambda n: next(tokens))
-    (tmp_path / TEMPORARY.replace("*", "planted")).symlink_to(victim)
-    with pytest.raises(FileExistsError, match=r"a\.json is not saved"):
-        save_text(tmp_path / "a.json", "new")
-    assert victim.read_text() == "mine"
-    os.mkfifo(tmp_path / TEMPORARY.replace("*", "pipe"))
-    monkeypatch.undo()
-    save_text(tmp_path / "a.json", "new")
-    assert (tmp_path / "a.json").read_text() == "new" and victim.read_text() == "mine"
+def test_a_disk_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "a.npz"
+    save_npz(path, theta=np.arange(3))
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    for function in ("fsync", "replace"):
+        with monkeypatch.context() as patch, pytest.raises(OSError, match=r"a\.npz is not saved: No space left on"):
+            patch.setattr(f"os.{function}", full)
+            save_npz(path, theta=np.arange(4))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.npz"] and load_npz(path, [])["theta"].size == 3
 
 
 WRITER = """
-import sys, time
-from pathlib import Path
-from aelib.files.atomic import save
+import sys
+from aelib.files import save
 
 def write(file):
-    file.write(b"half")
-    file.flush()
-    print("writing", flush=True)
-    sys.stdin.readline()
-    file.write(b" whole")
+    for _ in range(int(sys.argv[3])):
+        file.write(sys.argv[2].encode() * 1000)
+        file.flush()
+        print("writing", flush=True)
+        sys.stdin.readline()
 
-save(Path(sys.argv[1]), write)
-print("done", flush=True)
+save(sys.argv[1], write)
 """
 
 
-@POSIX
-def test_leftovers_of_the_dead_go_and_files_of_the_living_stay(tmp_path):
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, tmp_path / name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for name in ("living", "dead")
-    ]
-    living, dead = writers
-    for process in writers:
-        assert process.stdout.readline() == "writing\n"
-    dead.kill()
-    dead.communicate()
-    assert len(list(tmp_path.glob(TEMPORARY))) == 2
-    save_text(tmp_path / "other", "of a third process")
-    assert len(list(tmp_path.glob(TEMPORARY))) == 1
-    remove_leftovers(tmp_path)
-    assert living.communicate("\n")[0] == "done\n" and living.returncode == 0
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
-        "living": "half whole",
-        "other": "of a third process",
-    }
+def writer(path):
+    command = [sys.executable, "-c", WRITER, path, "new", "3"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def test_leftovers_where_there_are_no_locks_go_after_an_hour(tmp_path, monkeypatch):
-    monkeypatch.setattr("aelib.files.atomic.fcntl", None)
-    old, new = (tmp_path / TEMPORARY.replace("*", name) for name in ("old", "new"))
-    for path in (old, new):
-        path.write_bytes(b"half")
-    os.utime(old, (0, 0))
-    save_text(tmp_path / "a.json", "[]")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [new.name, "a.json"]
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_a_killed_process_leaves_the_old_file(parts, tmp_path):
+    """It is killed after one, two or all three parts of the new file."""
+    save_text(tmp_path / "a", "old")
+    with writer(tmp_path / "a") as process:
+        for part in range(parts):
+            assert process.stdout.readline() == "writing\n"
+            if part < parts - 1:
+                process.stdin.write("\n")
+                process.stdin.flush()
+        process.kill()
+    assert (tmp_path / "a").read_text() == "old"
+    with writer(tmp_path / "a") as process:
+        process.communicate("\n" * 3)
+    assert (tmp_path / "a").read_text() == "new" * 3000
 
 
 # -- damaged and hostile .npz ----------------------------------------------------------------------------------
@@ -236,9 +218,6 @@ MEMBERS = {
     "records": npy((1,), None, bytes(4), "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }\n"),
     "half a complex": npy((1,), "<c4", bytes(4)),
     "no dtype": npy((1,), "(2,", bytes(4)),
-    "a truth value of 2": npy((1,), "|b1", b"\2"),
-    "no character": npy((), "<U1", b"\0\0\x11\0"),
-    "half a character": npy((), "<U1", b"\0\xd8\0\0"),
     "a nested header": npy((1,), header="[" * 5000),
     "a pickle": b"\x80\x04cos\nsystem\n.",
     "nothing": b"",
@@ -251,56 +230,26 @@ def test_members_that_are_no_plain_arrays(member, tmp_path):
     assert "is not a readable .npz file" in refused(tmp_path / "a.npz")
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
-def test_other_methods_of_packing(method, tmp_path):
-    zipped(tmp_path / "a.npz", ("theta.npy", npy((1,), data=bytes(4))), method=method)
-    assert "another method" in refused(tmp_path / "a.npz")
-
-
 def test_other_files_than_npz(tmp_path):
     path = tmp_path / "a.npz"
     np.save(tmp_path / "a.npy", np.arange(5.0))
     refused(tmp_path / "a.npy")
-    zipped(path, ("a.npy", npy((), data=bytes(4))), ("b.npy", npy((), data=bytes(4))))
-    path.write_bytes(path.read_bytes().replace(b"b.npy", b"a.npy"))
-    assert "two members have one name" in refused(path)
     zipped(path, ("theta.txt", b"1 2 3"))
-    assert "no .npy file" in refused(path)
+    refused(path)
     whole = bytearray(packed(theta=np.arange(3.0)))
     whole[whole.index(b"PK\1\2") + 8] |= 1  # encrypted
     path.write_bytes(whole)
-    assert "a member is encrypted" in refused(path)
-
-
-def bomb(path, size):
-    """Write a .npz whose one member unpacks to ``size`` bytes: a right header and checksum, and zeros."""
-    chunk = bytes(2**24)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("theta.npy", "w") as member:
-        member.write(npy((size // 4,)))
-        for _ in range(size // len(chunk)):
-            member.write(chunk)
-
-
-def test_small_files_that_hold_much(tmp_path):
-    bomb(tmp_path / "a.npz", 2**28)
-    assert os.path.getsize(tmp_path / "a.npz") < 2**19
-    assert "more than numbers pack to" in refused(tmp_path / "a.npz")
-    whole = bytearray((tmp_path / "a.npz").read_bytes())
-    at = whole.index(b"PK\1\2") + 24  # the size in the list of members: let it lie
-    whole[at : at + 4] = struct.pack("<I", 1000)
-    (tmp_path / "b.npz").write_bytes(whole)
-    refused(tmp_path / "b.npz")
-
-
-def test_too_many_members_and_too_long_names(tmp_path):
-    path = tmp_path / "a.npz"
-    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", 20, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)
-    for directory in ((entry + b"x") * 100_000, b""):
-        end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 65535, 65535, len(directory) or 2**31, 0, 0)
-        path.write_bytes(directory + end)
-        assert "too many members" in refused(path)
-    zipped(path, ("x" * 60_000 + ".npy", npy((2,))))
     refused(path)
+
+
+def test_a_size_that_deflate_cannot_reach(tmp_path):
+    """The list of members claims 2^31 bytes, and so does the header: neither is believed."""
+    zipped(tmp_path / "a.npz", ("theta.npy", npy((2**29,), data=bytes(2**16))))
+    whole = bytearray((tmp_path / "a.npz").read_bytes())
+    at = whole.index(b"PK\1\2") + 24
+    whole[at : at + 4] = struct.pack("<I", 2**31 - 1)
+    (tmp_path / "a.npz").write_bytes(whole)
+    assert "claim to hold 2147483647" in refused(tmp_path / "a.npz")
 
 
 # -- JSON, and what opens every file ---------------------------------------------------------------------------
@@ -336,15 +285,12 @@ def test_any_bytes_are_json_or_refused(tmp_path_factory, data):
         "[",
         "[" * 100_000,
         '{"a":' * 100_000,
-        "NaN",
-        "[Infinity]",
         "9" * 5000,
         '"\\ud8',
         "\0",
-        "[]," * 2**20,
         "\ufeff",
     ],
-    ids=range(11),
+    ids=range(8),
 )
 def test_no_json(text, tmp_path):
     (tmp_path / "a.json").write_text(text, encoding="utf-8")
@@ -357,9 +303,9 @@ def test_what_cannot_be_opened(load, tmp_path):
     path.write_bytes(b"")
     assert "there is no such file" in refused(tmp_path / "b", FileNotFoundError, load)
     assert "there is no such file" in refused(path / "b", FileNotFoundError, load)
-    assert "is a folder: expected a file" in refused(tmp_path, load=load)
+    assert "it is a folder or a device" in refused(tmp_path, load=load)
     refused(path, load=load)
-    with pytest.raises(ValueError, match="cannot be the name of a file"):
+    with pytest.raises(ValueError, match="is not a readable"):
         load("a\0b")
 
 
@@ -368,10 +314,10 @@ def test_what_cannot_be_opened(load, tmp_path):
 def test_what_posix_cannot_open(load, tmp_path, monkeypatch):
     loop, pipe = tmp_path / "loop", tmp_path / "pipe"
     loop.symlink_to(loop)
-    assert "cannot be read" in refused(loop, load=load)
+    assert "is not a readable" in refused(loop, load=load)
     os.mkfifo(pipe)
-    assert "expected a file" in refused(pipe, load=load)
-    assert "cannot be read" in refused(tmp_path / ("x" * 300), load=load)
+    assert "it is a folder or a device" in refused(pipe, load=load)
+    assert "is not a readable" in refused(tmp_path / ("x" * 300), load=load)
     pipe.with_name("a").write_bytes(b"")
     monkeypatch.setattr("builtins.open", forbidden)
     assert "may not be read" in refused(pipe.with_name("a"), PermissionError, load)

@@ -1,4 +1,5 @@
 import _thread
+import copy
 import math
 import pickle
 import signal
@@ -136,17 +137,17 @@ def test_divergence_sets_the_optimizer_back_too(X):
     model, optimizer, seen = net(output="identity"), SGD(1e-3, momentum=0.9), {}
     with pytest.raises(Diverged, match="the optimizer is back at its state then") as caught:
         for progress in train(model, X, optimizer, epochs=100, batch_size=10):
-            seen[progress.update] = model.theta.copy(), optimizer.state()
+            seen[progress.update] = model.theta.copy(), optimizer.moments["velocity"].copy()
             if progress.update == 240:
                 optimizer.learning_rate = 1e200
-    theta, state = seen[200]
+    theta, velocity = seen[200]
     np.testing.assert_array_equal(model.theta, theta)
-    np.testing.assert_array_equal(optimizer.moments["velocity"], state["velocity"])
+    np.testing.assert_array_equal(optimizer.moments["velocity"], velocity)
     assert optimizer.updates == 200 and len(caught.value.history) == 241 and optimizer.learning_rate == 1e200
     optimizer.learning_rate = 1e-3
     assert math.isfinite(fit(model, X, optimizer, progress=False, batch_size=10).train_loss[-1])
-    copy = pickle.loads(pickle.dumps(caught.value))  # as from a process of joblib
-    assert str(copy) == str(caught.value) and len(copy.history) == 241
+    twin = pickle.loads(pickle.dumps(caught.value))  # as from a process of joblib
+    assert str(twin) == str(caught.value) and len(twin.history) == 241
 
 
 def test_a_tenth_of_the_rate_until_it_goes_well(X):
@@ -188,11 +189,11 @@ def explode(theta, grad):
 
 
 def test_an_optimizer_of_ones_own(X):
-    """It needs ``step`` alone; with state and load_state it is set back; otherwise the message says that it is not."""
-    with pytest.raises(Diverged, match=r"take smaller steps.*is not, for want of state\(\) and load_state\(\)"):
+    """It needs ``step`` alone; with state and set_back it is set back; otherwise the message says that it is not."""
+    with pytest.raises(Diverged, match=r"take smaller steps.*is not, for want of state\(\) and set_back\(\)"):
         fit(net(), X, own(explode), progress=False, batch_size=10)
     loaded = []
-    methods = dict(state=lambda self: {"own": 7}, load_state=lambda self, state: loaded.append(state))
+    methods = dict(state=lambda self: {"own": 7}, set_back=lambda self, state: loaded.append(state))
     with pytest.raises(Diverged, match="the optimizer is back at its state then"):
         fit(net(), X, own(explode, **methods), progress=False, batch_size=10)
     assert loaded == [{"own": 7}]
@@ -232,6 +233,23 @@ def test_a_run_that_ends_has_a_finite_loss(X):
                 assert np.isfinite(model.theta).all() and math.isfinite(model.loss(X[: 10 * updates])), (rate, updates)
 
 
+@pytest.mark.parametrize("output", ["identity", "softplus"])
+def test_no_fit_ends_with_a_loss_that_overflows_on_other_images(output, rng):
+    """Steps up to 1e38 on few images: the last batch alone may be finite where all images are not."""
+    ended = 0
+    for seed in range(20):
+        images = rng.random((30, 6))
+        for rate in (1e17, 1e30, 1e37, 1e38):
+            model = Autoencoder([6, 3, 6], hidden="relu", output=output, dtype="float32", seed=seed)
+            try:
+                fit(model, images, SGD(rate), batch_size=3, progress=False)
+            except Diverged:
+                continue
+            ended += 1
+            with np.errstate(over="ignore", invalid="ignore"):
+                assert math.isfinite(model.loss(images)), (seed, rate)
+
+
 def test_the_test_loss_is_judged(X, monkeypatch):
     model = net()
     monkeypatch.setattr(model, "reconstruction_error", lambda images: math.nan)
@@ -251,8 +269,9 @@ def test_the_rate_is_not_blamed_for_what_it_did_not_do(X):
     )
     sick = Adam()
     sick.step(net().theta, net().theta)
+    sick = copy.copy(sick)  # a copy may go on with another vector
     sick.moments["second"][3] = np.inf
-    cases.append((net(), X, sick, r"cannot start: the optimizer's state is not finite .* call its reset\(\) first"))
+    cases.append((net(), X, sick, r"cannot start: the optimizer's moments are not finite .* call its reset\(\) first"))
     dead = net()
     dead.theta[:] = 0  # relu units at 0 have gradient 0
     cases.append((dead, X, Adam(epsilon=0.0), "its epsilon is 0, and divides 0 by 0"))
@@ -269,7 +288,7 @@ def test_the_rate_is_not_blamed_for_what_it_did_not_do(X):
 def test_a_state_that_overflows_is_noticed(X):
     """An infinite second moment stops its weight for ever, with a finite loss: looked for every 100 updates."""
     model, optimizer = net(dtype="float32"), Adam()
-    with pytest.raises(Diverged, match=r"update 101 .*: the optimizer's state is not finite"):
+    with pytest.raises(Diverged, match=r"update 101 .*: the optimizer's moments are not finite"):
         for progress in train(model, X, optimizer, epochs=50, batch_size=10):
             if progress.update == 60:
                 optimizer.moments["second"][0] = np.inf
@@ -307,14 +326,97 @@ def test_batch_size_may_be_a_schedule(X):
         list(train(model, X, SGD(), batch_size=lambda update: 51))
 
 
-def test_history_per_epoch(X):
+def test_history_names_its_columns(X):
     history = fit(net(), X, Adam(), epochs=2, batch_size=15, X_test=X, progress=False)
-    epochs = history.per_epoch()
-    assert list(epochs.epoch) == [1, 2] and list(epochs.update) == [4, 8]
-    assert epochs.train_loss[1] == pytest.approx(history.train_loss[4:].mean())
     with pytest.raises(AttributeError, match="its columns are epoch, update"):
         _ = history.accuracy
     assert "8 updates" in repr(history) and repr(History()) == "History(no updates)"
+
+
+# -- going on ----------------------------------------------------------------------------------------------------------
+
+
+def columns(history):
+    return [row._replace(seconds=0.0) for row in history.rows]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_twelve_calls_of_one_epoch_are_one_call_of_twelve(dtype, X):
+    """Bit for bit: counts, losses, parameters. Without the history each call begins with the first order again."""
+
+    def made():
+        return net(dtype=dtype), Adam(cosine(1e-2, updates=60))
+
+    (whole, optimizer), (parts, own), (again, other) = made(), made(), made()
+    once = fit(whole, X, optimizer, epochs=12, batch_size=12, seed=5, X_test=X, progress=False)
+    going_on = History()
+    for _ in range(12):
+        assert fit(parts, X, own, batch_size=12, seed=5, X_test=X, progress=False, history=going_on) is going_on
+        fit(again, X, other, batch_size=12, seed=5, progress=False)
+    np.testing.assert_array_equal(parts.theta, whole.theta)
+    assert np.array_equal(columns(going_on), columns(once), equal_nan=True) and going_on.update[-1] == 60
+    assert (np.diff(going_on.seconds) > 0).all()
+    assert np.any(again.theta != whole.theta)
+
+
+@pytest.mark.parametrize("stop", [1, 4, 5, 7, 9])
+def test_a_run_left_in_the_middle_of_an_epoch_goes_on_with_the_next_batch(stop, X, capsys):
+    whole, parts = net(), net()
+    once = fit(whole, X, SGD(0.1, 0.9), epochs=3, batch_size=12, progress=False)
+    optimizer, history = SGD(0.1, 0.9), History()
+    for progress in train(parts, X, optimizer, epochs=3, batch_size=12, history=history):
+        if progress.update == stop:
+            break
+    fit(parts, X, optimizer, epochs=3 - stop // 5, batch_size=12, history=history)
+    np.testing.assert_array_equal(parts.theta, whole.theta)
+    assert np.array_equal(columns(history), columns(once), equal_nan=True)
+    assert "15/15" in capsys.readouterr().err
+
+
+def test_a_history_of_other_images_is_refused(X):
+    history = fit(net(), X, SGD(), batch_size=10, progress=False)
+    with pytest.raises(ValueError, match="history ends after 50 images in 1 epochs, X has 40: expected the images of"):
+        train(net(), X[:40], SGD(), batch_size=10, history=history)
+
+
+def test_an_optimizer_that_meets_another_net_is_refused(X):
+    """Unless it was reset, or is a copy: its moments and its schedule are those of the net before."""
+    first, second, optimizer = net(), net(seed=1), Adam(cosine(3e-3, updates=5))
+    fit(first, X, optimizer, batch_size=10, progress=False)
+    for train_again in (train, fit):
+        with pytest.raises(ValueError, match="this Adam has made 5 updates of another model: call its reset"):
+            train_again(second, X, optimizer, batch_size=10)
+    with pytest.raises(ValueError, match="the schedule of this Adam has ended: after 5 updates its step is 0"):
+        fit(first, X, optimizer, batch_size=10, progress=False)
+    optimizer.learning_rate = 1e-3
+    fit(first, X, optimizer, batch_size=10, progress=False)
+    fit(copy.copy(first), X, copy.copy(optimizer), batch_size=10, progress=False)
+    optimizer.reset()
+    fresh = net(seed=1)
+    fit(second, X, optimizer, batch_size=10, progress=False)
+    fit(fresh, X, Adam(1e-3), batch_size=10, progress=False)
+    np.testing.assert_array_equal(second.theta, fresh.theta)
+    del first
+    with pytest.raises(ValueError, match="another model"):  # also where its memory may be another's by now
+        fit(net(), X, optimizer, batch_size=10, progress=False)
+
+
+def test_a_schedule_may_begin_at_0(X):
+    fit(net(), X, SGD(lambda update: update / 100), batch_size=10, progress=False)
+
+
+def test_copies_of_histories_and_traces_are_whole(X):
+    model = net()
+    history = fit(model, X, SGD(), batch_size=10, progress=False)
+    found = trace(net(), X, SGD(), at=[0, 3], batch_size=10)
+    for duplicate in (copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))):
+        twin = duplicate(history)
+        fit(model, X, SGD(), batch_size=10, progress=False, history=twin)
+        assert (len(history), len(twin)) == (5, 10)
+        other = duplicate(found)
+        np.testing.assert_array_equal(other.train_loss, found.train_loss)
+        other.train_loss[:] = other.model.theta[:] = 7
+        assert found.train_loss[1] != 7 and found.model.theta[0] != 7
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def half_sse(X, Z):
     >>> half_sse(np.zeros((3, 4)), np.full((3, 4), 0.5))
     0.5
     """
-    X, Z = arrays.array("X", X), arrays.array("Z", Z)
+    X, Z = arrays.as_array("X", X), arrays.as_array("Z", Z)
     if X.ndim != 2 or X.shape != Z.shape or not len(X):
         raise ValueError(f"X has shape {X.shape}, Z {Z.shape}: expected images in rows, twice the same (n, D), n >= 1")
     if X.dtype.kind not in "fiu" or Z.dtype.kind not in "fiu":
@@ -58,10 +58,10 @@ def _axes(X, components):
 
 
 def _two_sets(X_train, X_test, *components):
-    X_train = arrays.array("X_train", X_train)
+    X_train = arrays.as_array("X_train", X_train)
     D = X_train.shape[-1] if X_train.ndim else 1
-    X_train = arrays.images(X_train, D, np.dtype(float), bounded=False, name="X_train")
-    X_test = arrays.images(X_test, D, np.dtype(float), bounded=False, name="X_test")
+    X_train = arrays.as_images(X_train, D, np.dtype(float), bounded=False, name="X_train")
+    X_test = arrays.as_images(X_test, D, np.dtype(float), bounded=False, name="X_test")
     most = min(X_train.shape)
     if len(X_train) < 2 or not components or not all(isinstance(k, Integral) and 1 <= k <= most for k in components):
         raise ValueError(

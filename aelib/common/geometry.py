@@ -37,7 +37,7 @@ def decoder_jacobian(model, Z):
     """
     decoder = model.layers[len(model.layers) // 2 :]
     d, D, size = decoder[0].n_in, decoder[-1].n_out, model.theta.size
-    Z = arrays.codes(Z, d, model.dtype)
+    Z = arrays.as_codes(Z, d, model.dtype)
     theta = np.concatenate([model.theta, np.eye(d, dtype=model.dtype).ravel(), np.zeros(d, model.dtype)])
     layers = [Dense(d, d, "identity", theta, size), *(layer.over(theta) for layer in decoder)]
     images, J = np.empty((len(Z), D), model.dtype), np.empty((len(Z), D, d), model.dtype)
@@ -55,7 +55,7 @@ def decoder_jacobian(model, Z):
 
 def metric(J):
     """Return the metric J^T J, (n, d, d), of real and finite Jacobians (n, D, d)."""
-    J = arrays.array("J", J)
+    J = arrays.as_array("J", J)
     if J.ndim != 3 or J.dtype.kind not in "iuf" or not np.isfinite(J).all():
         raise ValueError(f"J is {J.dtype}{J.shape}: expected real and finite Jacobians, (n, D, d)")
     return np.swapaxes(J, 1, 2) @ J

@@ -1,13 +1,14 @@
 """What makes a run: its settings, as one value, for labs, console and study alike."""
 
 import math
-import numbers
 from dataclasses import dataclass, fields
+
+import numpy as np
 
 from aelib.activations import ACTIVATIONS
 from aelib.autoencoder import Autoencoder
 from aelib.layers import INITIALISERS
-from aelib.optimizers import SGD, Adam, RMSprop, cosine, step_decay
+from aelib.optimizers import OPTIMIZERS, cosine, step_decay
 from aelib.train import trace
 
 NETS = {
@@ -16,12 +17,7 @@ NETS = {
     "784-400-200-2": (784, 400, 200, 2, 200, 400, 784),
     "784-1000-500-250-2": (784, 1000, 500, 250, 2, 250, 500, 1000, 784),
 }
-OPTIMIZERS = {"SGD": SGD, "RMSprop": RMSprop, "Adam": Adam}
-COEFFICIENTS = {  # an optimizer's argument -> the setting it is taken from
-    "SGD": {"momentum": "momentum"},
-    "RMSprop": {"decay": "decay"},
-    "Adam": {"beta1": "momentum", "beta2": "decay", "epsilon_inside": "epsilon_inside"},
-}
+_CALLED = {"beta1": "momentum", "beta2": "decay"}  # arguments of optimizers that a setting has another name for
 SCHEDULES = ("constant", "step decay", "cosine")
 OUTPUT_BIASES = ("none", "zero", "logit")
 LIVE = ("step", "batch", "momentum", "decay", "schedule", "epochs")  # settings that may change while a run lasts
@@ -39,7 +35,7 @@ class Settings:
         init: initialiser.
         output_bias: ``"none"``, ``"zero"``, or ``"logit"``: started at the logit of the mean pixel.
         weight_decay: coefficient of 0.5 ||theta||^2.
-        method: the optimizer, ``"SGD"``, ``"RMSprop"`` or ``"Adam"``.
+        method: the optimizer, by its name in ``aelib.optimizers.OPTIMIZERS``.
         step: learning rate, at the start where a schedule lowers it.
         momentum: of SGD; beta1 of Adam.
         decay: of RMSprop; beta2 of Adam.
@@ -49,6 +45,8 @@ class Settings:
         epochs: passes over the images until the run ends.
         images: number of training images, from the first.
         seed: of the initial weights and of the order of images.
+
+    NumPy's numbers and words are kept as Python's.
 
     Raises:
         ValueError: a field is not as described; the sentence names it.
@@ -71,26 +69,31 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("sizes", "hidden"):
-            if isinstance(getattr(self, name), list):
-                object.__setattr__(self, name, tuple(getattr(self, name)))
+        for field in fields(self):
+            value = _plain(getattr(self, field.name))
+            if field.name in ("sizes", "hidden") and isinstance(value, list):
+                value = tuple(value)
+            object.__setattr__(self, field.name, value)
         for name, allowed in _CHOICES.items():
             _require(name, getattr(self, name), getattr(self, name) in list(allowed), f"one of {', '.join(allowed)}")
         for name, least in _COUNTS.items():
             value = getattr(self, name)
-            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            whole = isinstance(value, int) and not isinstance(value, bool)
             _require(name, value, whole and value >= least, f"a whole number of at least {least}")
-            object.__setattr__(self, name, int(value))
-        for name in ("step", "weight_decay", "momentum", "decay"):
-            value, below_one = getattr(self, name), name in ("momentum", "decay")
-            right = isinstance(value, numbers.Real) and 0 <= value < (1 if below_one else math.inf)
-            _require(name, value, right, f"0 <= {name} < 1" if below_one else "a finite number >= 0")
+        for name in ("step", "weight_decay"):
+            value = getattr(self, name)
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            _require(name, value, number and 0 <= value < math.inf, "a finite number >= 0")
+        for name in ("momentum", "decay"):
+            value = getattr(self, name)
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            _require(name, value, number and 0 <= value < 1, f"0 <= {name} < 1")
         _require("epsilon_inside", self.epsilon_inside, isinstance(self.epsilon_inside, bool), "True or False")
         _require("batch", self.batch, self.batch <= self.images, f"1 to {self.images}, the number of images")
         names = self.hidden if isinstance(self.hidden, tuple) else (self.hidden,)
         _require("hidden", self.hidden, set(names) <= set(ACTIVATIONS), f"names among {', '.join(ACTIVATIONS)}")
         sizes = self.sizes if isinstance(self.sizes, tuple) else ()
-        right = len(sizes) >= 3 and len(sizes) % 2 and all(isinstance(n, numbers.Integral) and n > 0 for n in sizes)
+        right = len(sizes) >= 3 and len(sizes) % 2 and all(type(n) is int and n > 0 for n in sizes)
         form = "an odd number of positive whole widths, the first equal to the last, such as (784, 2, 784)"
         _require("sizes", self.sizes, right and sizes[0] == sizes[-1], form)
         if isinstance(self.hidden, tuple):
@@ -107,7 +110,7 @@ class Settings:
         """The settings in a few words: net, method, step, batch, then what differs from the defaults."""
         words = [self.net, f"{self.method} {self.step:g}", f"batch {self.batch}"]
         known = ("sizes", "method", "step", "batch", "epochs")
-        used = {*COEFFICIENTS[self.method].values()}
+        used = set(coefficient_settings(self.method).values())
         for field in fields(self):
             value = getattr(self, field.name)
             optional = field.name in ("momentum", "decay", "epsilon_inside")
@@ -157,7 +160,7 @@ class Settings:
 
     def coefficients(self):
         """Return the optimizer's arguments beside the learning rate, by name."""
-        return {name: getattr(self, setting) for name, setting in COEFFICIENTS[self.method].items()}
+        return {name: getattr(self, setting) for name, setting in coefficient_settings(self.method).items()}
 
     @property
     def updates(self):
@@ -179,6 +182,26 @@ class Settings:
             half = -(-end // 2)
             return step_decay(self.step, every=half), f"step_decay({self.step!r}, every={half})"
         return self.step, repr(self.step)
+
+
+def coefficient_settings(method):
+    """Return the arguments of an optimizer beside the learning rate that are settings of a run: argument -> setting.
+
+    >>> coefficient_settings("Adam")
+    {'beta1': 'momentum', 'beta2': 'decay', 'epsilon_inside': 'epsilon_inside'}
+    """
+    known = {field.name for field in fields(Settings)}
+    names = {name: _CALLED.get(name, name) for name in OPTIMIZERS[method].setting_names}
+    return {name: setting for name, setting in names.items() if setting in known}
+
+
+def _plain(value):
+    """Return NumPy's numbers and words as Python's, also those in a list or tuple; anything else as it is."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(entry) for entry in value)
+    return value
 
 
 def _require(name, value, right, expected):

@@ -5,8 +5,7 @@ import time
 import numpy as np
 
 from aelib.common import plots
-from aelib.history import Diverged
-from aelib.train import train
+from aelib.train import Diverged, train
 
 _TURN = 0.02  # seconds of training after which Jupyter may answer
 

@@ -15,7 +15,6 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from aelib.datasets import data_folder
-from aelib.files.atomic import remove_leftovers
 from aelib.study.alone import alone
 from aelib.study.experiments import EXPERIMENTS, plan
 from aelib.study.results import DamagedResult, StaleResult, data_fingerprint, results_folder, store, stored, stored_of
@@ -64,7 +63,6 @@ def run(names, quick=False, jobs=None, cluster=None, folder=None):
         return tqdm(total=sum(cost for cost, _ in costs), initial=initial, **form)
 
     with alone(folder), threadpool_limits(1), _workers(jobs, cluster):
-        remove_leftovers(folder)
         done = {name: stored_of(name, plans[name], folder) for name in names}
         with bar("all", names, 0) as whole:
             for name in names:

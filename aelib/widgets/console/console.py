@@ -16,7 +16,7 @@ import ipywidgets
 import numpy as np
 
 from aelib.common.baselines import ladder
-from aelib.common.settings import COEFFICIENTS, NETS, Settings
+from aelib.common.settings import NETS, Settings, coefficient_settings
 from aelib.widgets.console import picture
 from aelib.widgets.console.controls import MORE, PACES, RUN, Clipboard, buttons, pace_buttons, usable
 from aelib.widgets.console.live_run import LiveRun
@@ -233,7 +233,7 @@ class Console(ipywidgets.VBox):
     def _name_coefficients(self):
         """Call momentum and decay what the method calls them; disable what it does not have."""
         method = getattr(self.controls.get("method"), "value", self.run.wanted.method)
-        names = {setting: name for name, setting in COEFFICIENTS[method].items()}
+        names = {setting: name for name, setting in coefficient_settings(method).items()}
         for setting in {"momentum", "decay", "epsilon_inside"} & self.controls.keys():
             self.controls[setting].disabled = setting not in names
             self.controls[setting].description = names.get(setting, setting).replace("_", " ")

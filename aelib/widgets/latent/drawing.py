@@ -19,7 +19,7 @@ def mnist_form(drawing, side=28, box=20):
 
     Source: Y. LeCun et al., 1998, "Gradient-based learning applied to document recognition", III.A.
     """
-    drawing = arrays.array("drawing", drawing)
+    drawing = arrays.as_array("drawing", drawing)
     if drawing.ndim != 2 or drawing.dtype.kind not in "biuf":
         raise ValueError(f"the drawing has dtype {drawing.dtype} and shape {drawing.shape}: expected (height, width)")
     drawing = drawing.astype(np.float64)
