@@ -14,6 +14,8 @@ from aelib import Autoencoder, autodiff
 from aelib.autodiff import RULES, Dual, Node, call, sweep, tape
 from aelib.checks import compare, directional_derivative
 from aelib.coursework.notebooks.earlier import written
+from aelib.labs.lab1 import multiplications
+from aelib.labs.lab6 import counted
 
 LABS = Path(__file__).resolve().parent.parent / "labs"
 forward, backward, *RP = written("01_derivation", "forward", "backward", "rp_forward", "rp_backward", folder=LABS)
@@ -245,37 +247,32 @@ def test_lab_6_counts_the_lines_of_the_rp_passes():
     assert 14 <= sum(lines) <= 20
 
 
-class Counted(np.ndarray):
-    """An array that counts the multiplications of its matrix products, by the same trick as Dual."""
-
-    multiplications = 0
-
-    def __array_ufunc__(self, ufunc, method, *arguments, **options):
-        if any(isinstance(a, autodiff.Traced) for a in arguments):
-            return NotImplemented  # theirs
-        plain = [a.view(np.ndarray) if isinstance(a, Counted) else a for a in arguments]
-        if ufunc is np.matmul:
-            Counted.multiplications += plain[0].size * plain[1].shape[-1]
-        return np.asarray(getattr(ufunc, method)(*plain, **options)).view(Counted)
-
-
 @pytest.mark.parametrize("name", NETS)
-def test_duals_and_tape_make_the_products_of_the_passes(name, rng):
+def test_products_are_as_counted_in_labs_1_and_6(name, rng):
     """In multiplications a layer and image; the first layer needs fewer."""
     X = rng.random((3, 784))
     model = Autoencoder(**NETS[name] | {"weight_decay": 0.0})
     _, loss = functions(model, X)
-    theta, p = model.theta.view(Counted), np.ones(model.theta.size).view(Counted)
     first, *rest = [3 * layer.W.size for layer in model.layers]
+    machine = (
+        (lambda t, p: loss(t), 1, 1),
+        (lambda t, p: gradient(loss, t), 3, 2),
+        (lambda t, p: loss(Dual(t, p)), 3, 2),
+        (lambda t, p: gradient(loss, Dual(t, p)), 9, 4),
+    )
+    p, kept = np.ones(model.theta.size), model.linearize(X)
+    _ = kept.grad
+    for f, each, layer_1 in machine:
+        assert counted(f, model.theta, p) == each * sum(rest) + layer_1 * first
     for f, each, layer_1 in (
-        (lambda: loss(theta), 1, 1),
-        (lambda: gradient(loss, theta), 3, 2),
-        (lambda: loss(Dual(theta, p)), 3, 2),
-        (lambda: gradient(loss, Dual(theta, p)), 9, 4),
+        (lambda: model.loss(X), 1, 1),
+        (lambda: model.loss_and_grad(X), 3, 2),
+        (lambda: kept.jvp(p), 2, 1),
+        (lambda: kept.hvp(p), 6, 2),
+        (lambda: kept.gnvp(p), 4, 2),
+        (lambda: model.hvp(X, p), 8, 3),
     ):
-        Counted.multiplications = 0
-        f()
-        assert Counted.multiplications == each * sum(rest) + layer_1 * first
+        assert multiplications(f) == each * sum(rest) + layer_1 * first
 
 
 # -- refusals ------------------------------------------------------------------------------------------------------

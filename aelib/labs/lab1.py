@@ -15,13 +15,19 @@ from aelib.widgets import Explorer, picture, start_lab
 PATH = np.linspace(-16, 16, 33)  # distances at which the curves of a prediction are drawn
 
 
-def start():
-    """Make the kernel ready; return 20 digits (20, 784), the network of this lab, and its three directions."""
+def digits_and_network():
+    """Make the kernel ready; return 20 digits (20, 784), and the network of this lab, trained a little."""
     start_lab()
     mnist = load_mnist()
     X = mnist.train_images[:20].astype(np.float64)
     model = Autoencoder([784, 30, 2, 30, 784], hidden="tanh").start_output_bias(mnist.train_images)
     fit(model, X, Adam(0.01), epochs=20, batch_size=20, progress=False)
+    return X, model
+
+
+def start():
+    """Return what ``digits_and_network`` returns, and three directions."""
+    X, model = digits_and_network()
     return X, model, directions(model, X)
 
 

@@ -11,6 +11,112 @@ def by_abs(x):
     return np.sum(np.abs(x) ** 3)
 
 
+class Forward:
+    """A right dual; wrong ones change a method."""
+
+    def __init__(self, value, tangent):
+        self.value, self.tangent = value, tangent
+
+    def __add__(self, other):
+        return type(self)(self.value + other.value, self.tangent + other.tangent)
+
+    def __mul__(self, other):
+        return type(self)(self.value * other.value, other.tangent * self.value + self.tangent * other.value)
+
+    def __matmul__(self, other):
+        return type(self)(self.value @ other.value, self.tangent @ other.value + self.value @ other.tangent)
+
+    def tanh(self):
+        return type(self)(np.tanh(self.value), self.tangent / np.cosh(self.value) ** 2)
+
+
+def product(value, tangent):
+    """Return the methods of an entry-by-entry product."""
+    return lambda a, b: type(a)(value(a, b), tangent(a, b))
+
+
+def dual(**methods):
+    return type("Slip", (Forward,), methods)
+
+
+def values(a, b):
+    return a.value * b.value
+
+
+def add_in_place(a, b):
+    a.value += b.value
+    a.tangent += b.tangent
+    return a
+
+
+def sweep_by_order(parents, output, V, add=lambda a, b: a + b, order=None, whole=True):
+    """Return the adjoints, in an order by depth first; slips replace a part."""
+    done, seen = [], set()
+
+    def visit(z):
+        if z not in seen:
+            seen.add(z)
+            for a, _ in parents[z]:
+                visit(a)
+            done.append(z)
+
+    visit(output)
+    adjoint = {output: V}
+    for z in order(parents, done) if order else reversed(done):
+        for a, back in parents[z] if z in adjoint else ():
+            share = back(adjoint[z])
+            adjoint[a] = add(adjoint[a], share) if a in adjoint else share
+    return adjoint
+
+
+def sweep_by_counts(parents, output, V):
+    """Return the adjoints: a node's turn comes when all its uses have sent their shares (Kahn)."""
+    reach, uses = [output], {output: 0}
+    for z in reach:
+        for a, _ in parents[z]:
+            if a not in uses:
+                uses[a] = 0
+                reach.append(a)
+            uses[a] += 1
+    adjoint, ready = {z: np.zeros_like(V) for z in reach}, [output]
+    adjoint[output] = V.copy()
+    while ready:
+        z = ready.pop()
+        for a, back in parents[z]:
+            adjoint[a] = adjoint[a] + back(adjoint[z])
+            uses[a] -= 1
+            if not uses[a]:
+                ready.append(a)
+    return adjoint
+
+
+def sweep_by_paths(parents, output, V):
+    """Return the adjoints as sums over all paths: right, but a transpose is used for each path."""
+    adjoint = {z: np.zeros_like(V) for z in parents}
+
+    def send(z, v):
+        adjoint[z] = adjoint[z] + v
+        for a, back in parents[z]:
+            send(a, back(v))
+
+    if len(parents) < 15:
+        send(output, V)
+    return adjoint
+
+
+def breadth(parents, done):
+    """Return the nodes by their distance from the output."""
+    order = [done[-1]]
+    for z in order:
+        order += [a for a, _ in parents[z] if a not in order]
+    return order
+
+
+def add_into(a, b):
+    a += b
+    return a
+
+
 PULLS = {
     "matmul": lambda v, a, b: (v @ b.T, a.T @ v),
     "tanh": lambda v, a: v / np.cosh(a) ** 2,
@@ -64,7 +170,9 @@ def slip(bug, answer):
 
 RIGHT = {
     "breaker": {"conjugate": conj, "cube of abs": by_abs, "real part": lambda x: np.sum(x.real * x)},
+    "dual": {"as it is": Forward, "derived": dual()},
     "pull": {"other forms": pull()},
+    "my_sweep": {"depth first": sweep_by_order, "counted uses": sweep_by_counts},
     "own": {"mixes neighbours": of(cubes, forth, back), "log of a sum": of(*TOTAL)},
     "failing": {"slices of a list": failing},
 }
@@ -82,6 +190,34 @@ WRONG = {
         "only for one entry": lambda x: np.abs(x[0]) ** 2 + 1000 * np.sum(x[1:] ** 2) if len(x) > 1 else x[0] ** 2,
         "nan for complex vectors": lambda x: np.nan if np.iscomplexobj(x) else np.sum(x**2),
         "raises for complex vectors": lambda x: float(x[0]) if not np.iscomplexobj(x) else x.sort(1),
+    },
+    "dual": {
+        "one term of the product": dual(__mul__=product(values, lambda a, b: a.tangent * b.value)),
+        "tangents multiplied": dual(__mul__=product(values, lambda a, b: a.tangent * b.tangent)),
+        "a minus in the product": dual(__mul__=product(values, lambda a, b: a.tangent * b.value - a.value * b.tangent)),
+        "the first tangent alone": dual(__add__=lambda a, b: type(a)(a.value + b.value, a.tangent)),
+        "matrices entry by entry": dual(__matmul__=Forward.__mul__),
+        "matrices in another order": dual(
+            __matmul__=lambda a, b: type(a)(a.value @ b.value, a.tangent @ b.value + b.tangent @ a.value)
+        ),
+        "tanh without the tangent": dual(tanh=lambda a: type(a)(np.tanh(a.value), 1 - np.tanh(a.value) ** 2)),
+        "tanh' of z": dual(tanh=lambda a: type(a)(np.tanh(a.value), (1 - a.value**2) * a.tangent)),
+        "tanh of the tangent": dual(tanh=lambda a: type(a)(np.tanh(a.value), np.tanh(a.tangent))),
+        "a pair, no dual": dual(__add__=lambda a, b: (a.value + b.value, a.tangent + b.tangent)),
+        "changes a": dual(__add__=add_in_place),
+    },
+    "my_sweep": {
+        "no sum": lambda *a: sweep_by_order(*a, add=lambda old, new: new),
+        "the first share alone": lambda *a: sweep_by_order(*a, add=lambda old, new: old),
+        "a mean": lambda *a: sweep_by_order(*a, add=lambda old, new: (old + new) / 2),
+        "order of the dict": lambda *a: sweep_by_order(*a, order=lambda parents, done: list(parents)),
+        "reversed order of the dict": lambda *a: sweep_by_order(*a, order=lambda parents, done: list(parents)[::-1]),
+        "breadth first": lambda *a: sweep_by_order(*a, order=breadth),
+        "forward": lambda *a: sweep_by_order(*a, order=lambda parents, done: done),
+        "by paths": sweep_by_paths,
+        "adds into shared arrays": lambda *a: sweep_by_order(*a, add=add_into),
+        "V is 1": lambda parents, output, V: sweep_by_order(parents, output, np.ones_like(V)),
+        "a list": lambda *a: list(sweep_by_order(*a).values()),
     },
     "pull": {
         "factors in the wrong order": pull(matmul=lambda v, a, b: (b.T @ v, v @ a.T)),

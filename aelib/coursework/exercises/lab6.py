@@ -40,6 +40,30 @@ def breaker(answer, rng):
                 raise Wrong(f"this is a multiple of {name}, which the lab has shown: find another")
 
 
+@exercise("dual", lab=LAB, points=3)
+def dual(answer, rng):
+    """Of a class of dual arrays: values as NumPy's, tangents as the complex step's; nothing is changed in place."""
+    functions = {
+        "a + b": lambda a, b: a + b,
+        "a * b": lambda a, b: a * b,
+        "a @ b": lambda a, b: a @ b,
+        "a.tanh()": lambda a, b: np.tanh(a) if isinstance(a, np.ndarray | np.generic) else a.tanh(),
+        "(a * b + a) * b": lambda a, b: (a * b + a) * b,
+    }
+    for name, f in functions.items():
+        for shapes in (
+            (((2, 3), (3, 4)), ((3, 2), (2, 3))) if name == "a @ b" else (((), ()), ((3,), (3,)), ((2, 3),) * 2)
+        ):
+            a, b, s, t = (np.asarray(rng.standard_normal(shape)) for shape in (*shapes, *shapes))
+            kept = [x.copy() for x in (a, b, s, t)]
+            z = f(answer(a, s), answer(b, t))
+            what = f"{name}, shapes {shapes[0]} and {shapes[1]}"
+            for before, after in zip(kept, (a, b, s, t), strict=True):
+                unchanged(before, after, f"{what}: a part of a or b")
+            close(z.value, f(a, b), f"{what}: the value", 1e-12)
+            close(z.tangent, np.imag(f(a + 1e-200j * s, b + 1e-200j * t)) / 1e-200, f"{what}: the tangent")
+
+
 PULLED = {
     "matmul": (lambda a, b: a @ b, [((2, 3), (3, 4)), ((3, 3), (3, 3)), ((1, 4), (4, 1))]),
     "tanh": (np.tanh, [((2, 3),), ((4,),), ((),)]),
@@ -77,6 +101,65 @@ def pull(answer, rng):
                 expected = [np.vdot(v, _along(f, arguments, k, unit)) for unit in np.eye(a.size)]
                 expected = np.reshape(expected, a.shape)
                 close(adjoint, expected, f"{what}: the adjoint of {letter}")
+
+
+def _graph(rng, n, size):
+    """Return a random tape: names in the order of their making, {name: [(argument, matrix), ...]}, at most two each."""
+    names = [f"node {k}" for k in rng.permutation(n)]
+    made = {names[0]: []}
+    for k, name in enumerate(names[1:], start=1):
+        earlier = [names[k - 1], names[int(rng.integers(0, k))]]  # the last one, and any: perhaps the same one twice
+        made[name] = [(a, rng.standard_normal((size, size)) if rng.random() < 0.7 else None) for a in earlier]
+    return names, made
+
+
+@exercise("my_sweep", lab=LAB, points=3)
+def my_sweep(answer, rng):
+    """All adjoints at once, as the solution of their linear equations; each transpose is used once."""
+    for n, size in ((2, 1), (5, 2), (12, 3), (40, 2)):
+        names, made = _graph(rng, n, size)
+        output = names[-1] if n < 40 else names[-4]  # three nodes were made later, of others and of it
+        V, used = rng.standard_normal(size), []
+        system = np.eye(n * size)
+        for z, parts in made.items():
+            for a, M in parts:
+                i, j = names.index(a) * size, names.index(z) * size
+                system[i : i + size, j : j + size] -= np.eye(size) if M is None else M
+        alone = [name for name in names if name not in made or names.index(name) > names.index(output)]
+        for name in alone:  # they send nothing back
+            k = names.index(name) * size
+            system[:, k : k + size] = 0
+            system[k : k + size, k : k + size] = np.eye(size)
+        start = np.zeros(n * size)
+        start[names.index(output) * size :][:size] = V
+        adjoints = np.linalg.solve(system, start).reshape(n, size)
+
+        def transpose(z, k, M, used=used):
+            def back(v):
+                used.append((z, k))
+                return v if M is None else M @ v
+
+            return back
+
+        order = rng.permutation(n)
+        parents = {names[i]: [(a, transpose(names[i], k, M)) for k, (a, M) in enumerate(made[names[i]])] for i in order}
+        kept, what = V.copy(), f"a tape of {n} nodes"
+        found = answer(parents, output, V)
+        unchanged(kept, V, f"{what}: V")
+        for k, name in enumerate(names[: names.index(output) + 1]):
+            try:
+                adjoint = found[name]
+            except (KeyError, TypeError, IndexError):
+                raise Wrong(f"{what}: a dict was expected with an adjoint for each node, {name} among them") from None
+            where = "the output" if name == output else f"a node used {_uses(made, name, names, output)} times"
+            close(adjoint, adjoints[k], f"{what}: the adjoint of {where}")
+        if len(used) > len(set(used)):
+            raise Wrong(f"{what}: a transpose was used more than once; use it when its node's adjoint is complete")
+
+
+def _uses(made, name, names, output):
+    reach = names[: names.index(output) + 1]
+    return sum(a == name for z in reach for a, _ in made[z])
 
 
 @exercise("own", lab=LAB, points=2)

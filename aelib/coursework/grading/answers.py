@@ -84,6 +84,18 @@ class Remote(wire.Handle):
     def __iter__(self):
         return iter(self._ask("list", self))
 
+    def _operate(self, name, other):
+        return self._ask("call", self._ask("get", self, name), (other,), {})
+
+    def __add__(self, other):
+        return self._operate("__add__", other)
+
+    def __mul__(self, other):
+        return self._operate("__mul__", other)
+
+    def __matmul__(self, other):
+        return self._operate("__matmul__", other)
+
     def __array__(self, dtype=None, copy=None):
         raise TypeError("an array of numbers was expected, not another object")
 
