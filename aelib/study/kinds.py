@@ -1,13 +1,12 @@
-"""The three kinds of which the study's experiments are lists: values that describe what is to be done, and its cost.
+"""The three kinds of which the study's experiments are lists: values that describe what is to be done.
 
 A ``Run`` is one training run, a ``Map`` puts MNIST on a plane and scores the map, a ``Race`` minimises the loss by a
 method of the arena.
 """
 
-import itertools
 from dataclasses import dataclass, replace
 
-from aelib.common.settings import NETS, Settings
+from aelib.common.settings import Settings
 
 KEPT = {  # what a run may keep beside its curves -> its arrays and their dimensions; ``aelib.study.runs`` says more
     "codes": dict(codes=2),
@@ -16,7 +15,7 @@ KEPT = {  # what a run may keep beside its curves -> its arrays and their dimens
     "cosines": dict(cosines=2),
     "segments": dict(segments=2),
     "sharpness": dict(sharpness=2),
-    "saddle": dict(ends=1, walk=2, escapes=2),
+    "saddle": dict(ends=1, walk=2, slopes=1, norms=1, shares=2, escapes=2),
     "averages": dict(averages=2),
 }
 
@@ -52,22 +51,6 @@ class Run:
         """The seed of the settings."""
         return self.settings.seed
 
-    @property
-    def cost(self):
-        """Seconds of one core, about: fitted to the stored runs, it lets progress bars estimate the time left."""
-        own = self.settings
-        entries, units = sum(p * q for p, q in itertools.pairwise(own.sizes)), sum(own.sizes)
-        images = own.epochs * own.images
-        probed = {
-            "cosines": 480_000,
-            "segments": 8 * own.batch * own.updates,
-            "sharpness": 3 * own.images * own.updates,
-            "saddle": 300_000 + 32 * own.images * own.epochs,
-            "averages": 10_000 * (own.epochs + 12),  # three forward passes are a gradient
-        }  # images, in gradients
-        passed = images + sum(probed.get(name, 0) for name in self.keep)
-        return 0.5 + 6.8e-11 * passed * entries + 2.7e-9 * own.updates * entries + 1.5e-9 * images * units
-
     def small(self):
         """Return a run of the same form that takes a second or two, or None where there is none."""
         batch = min(self.settings.batch, 1000) if self.keep else self.settings.batch
@@ -85,14 +68,15 @@ class Map:
     labels: t-SNE cannot map an image it was not fitted on. Labels of test images are used to count errors alone.
 
     Attributes:
-        method: "PCA", "autoencoder" (codes stored by ``embedding``), "t-SNE" or "UMAP" (defaults of their libraries;
-            t-SNE starts from PCA and gives one map whatever the seed).
+        method: "PCA", "autoencoder" (codes stored by ``embedding``), "t-SNE" or "UMAP" (defaults of their libraries
+            but for ``reach``; t-SNE starts from PCA and gives one map whatever the seed).
         net: key of ``aelib.common.settings.NETS`` for "autoencoder", else "".
         seed: of the stored net, or of t-SNE and UMAP.
         train: number of training images.
         test: number of test images.
         neighbours: k of the kNN classifier.
         near: k of trustworthiness, which is measured on the test images.
+        reach: None, or how many neighbours count: the perplexity of t-SNE, ``n_neighbors`` of UMAP.
     """
 
     method: str
@@ -102,11 +86,7 @@ class Map:
     test: int = 2000
     neighbours: int = 15
     near: int = 12
-
-    @property
-    def cost(self):
-        """Seconds of one core, about."""
-        return {"t-SNE": 3e-3, "UMAP": 3e-3}.get(self.method, 3e-4) * (self.train + self.test)
+    reach: int | None = None
 
     def small(self):
         """Return a smaller map of the same form, or None: UMAP, which may not be installed, and further seeds."""
@@ -137,12 +117,6 @@ class Race:
 
     def __post_init__(self):
         object.__setattr__(self, "options", tuple(self.options))
-
-    @property
-    def cost(self):
-        """Seconds of one core, about."""
-        entries = sum(p * q for p, q in itertools.pairwise(NETS[self.net])) if self.net else 1.6e5
-        return 1.3e-10 * self.budget * self.images * entries
 
     def small(self):
         """Return a race that takes a second, or None."""

@@ -8,7 +8,6 @@ from aelib.curvature import adam_metric, gauss_newton, hessian, preconditioned
 from aelib.train import trace
 
 PROBED = 1000  # images on which cosines, and the largest eigenvalue, are measured
-SEGMENT = ("start", "middle", "end")
 
 
 def cosines(model, X):
@@ -45,12 +44,13 @@ def bound(settings):
 
 
 def segments(model, X, optimizer, settings, largest=True):
-    """Return the measure of the update just made by Adam, along the segment from where it started, (10,) or (9,).
+    """Return the measure of the update just made by Adam, along the segment from where it started, (11,) or (10,).
 
     Loss on its batch at start, middle and end; loss on the first ``PROBED`` images there; curvature d^T H d / d^T P d
     along the update d there, H of its batch, P the metric of this very update, as a fraction of ``bound``; and the
     largest eigenvalue of P^-1 H at the start, H of the first ``PROBED`` images, as the same fraction, to 5 %, unless
-    ``largest`` is False. To be taken after every update. Up to 2,000 images of the batch serve H.
+    ``largest`` is False; and the loss on the batch after a step without momentum from the same start, against P^-1
+    grad, as long as this one in the metric P. To be taken after every update. Up to 2,000 images of the batch serve H.
     """
     before, batches, limit = model.theta.copy(), _batches(X, settings), bound(settings)
 
@@ -60,11 +60,13 @@ def segments(model, X, optimizer, settings, largest=True):
         losses = [[place.loss(images) for place in places] for images in (batch, X[:PROBED])]
         bend = [_bend(place, batch[:2000], d) / (d @ (P * d)) / limit for place in places]
         before[...] = model.theta
-        if not largest:
-            return np.concatenate([*losses, bend]).astype(np.float64)
-        A = preconditioned(hessian(places[0], X[:PROBED]), P)
-        top = eigsh(A, k=1, which="LA", ncv=10, tol=0.05, return_eigenvectors=False) / limit
-        return np.concatenate([*losses, bend, top]).astype(np.float64)
+        if largest:
+            A = preconditioned(hessian(places[0], X[:PROBED]), P)
+            bend.append(eigsh(A, k=1, which="LA", ncv=10, tol=0.05, return_eigenvectors=False)[0] / limit)
+        free = -places[0].loss_and_grad(batch)[1] / P
+        free *= np.sqrt((d @ (P * d)) / (free @ (P * free)))
+        after = places[0].with_theta(places[0].theta + free.astype(d.dtype)).loss(batch)
+        return np.concatenate([*losses, bend, [after]]).astype(np.float64)
 
     return measure
 
@@ -83,34 +85,56 @@ def sharpness(X):
     return measure
 
 
-WAYS = ("from the plateau", "after a walk along v", "along the gradient", "along a random direction")
+WAYS = (
+    "from the plateau",
+    "along v",
+    "along v, other sign",
+    "along the gradient",
+    "along the gradient, as far as v",
+    "along a random direction",
+)
+REACH = np.linspace(-3, 3, 25)  # distances searched along each line, in both signs alike
 
 
 def saddle(model, X, settings):
     """Return what there is around this model, and how SGD goes on from there, on the first ``PROBED`` images.
 
+    v is the eigenvector of H's lowest eigenvalue; a random direction is drawn with the seed of the run. Along v, the
+    gradient and the random direction, of length 1, the loss is searched at the same distances ``REACH``.
+
     Returns:
         dict of ``ends``, (4,): the loss, the lowest and the highest eigenvalue of H, the highest of G, to 1 %;
-        ``walk``, (2, 25): distances along the eigenvector v of the lowest, and the changes of the loss there;
-        ``escapes``, (5, k): every 10 updates of SGD, eight times as many as the run made, their number and the loss of
-        four that start, in the order of ``WAYS``, here; at the best point of the walk; as far against the gradient; as
-        far in a random direction. Their momentum starts at 0.
+        ``walk``, (4, 25): ``REACH``, and the changes of the loss there along v, the gradient, the random direction;
+        ``slopes``, (3,), of the loss along these three; ``norms``, (L,): the largest singular value of each W_l;
+        ``shares``, (L, 2): which part of |v|^2 lies in each layer's W and b; ``escapes``, (1 + ways, k): every 10
+        updates of SGD, eight times as many as the run made, their number, and the losses of those that start, in the
+        order of ``WAYS``, here; at the best point along v; as far on the other side; at the best point along the
+        gradient; as far against the gradient as the best point along v is; at the best point along the random
+        direction. Their momentum starts at 0.
     """
     seen, start = X[:PROBED], model.theta.copy()
     (low, high), vectors = eigsh(hessian(model, seen), k=2, which="BE", tol=0.01)
     top = eigsh(gauss_newton(model, seen), k=1, tol=0.01, return_eigenvectors=False)[0]
-    loss, t = model.loss(seen), np.linspace(-3, 3, 25)
-    change = np.array([model.with_theta(start + np.float32(a) * vectors[:, 0]).loss(seen) - loss for a in t])
-    best = np.float32(t[change.argmin()])
-    drawn = np.random.default_rng(settings.seed).standard_normal(start.size).astype(np.float32)
-    away = [drawn * 0, best * vectors[:, 0]]
-    away += [abs(best) * d / np.linalg.norm(d) for d in (-model.loss_and_grad(X)[1], drawn)]
+    loss, grad = model.loss_and_grad(seen)
+    drawn = np.random.default_rng(settings.seed).standard_normal(start.size)
+    lines = [(d / np.linalg.norm(d)).astype(start.dtype) for d in (vectors[:, 0], grad, drawn)]
+    changes = [[model.with_theta(start + np.float32(t) * d).loss(seen) - loss for t in REACH] for d in lines]
+    v, along, random = (np.float32(REACH[np.argmin(change)]) * d for change, d in zip(changes, lines, strict=True))
+    away = [0 * v, v, -v, along, -np.linalg.norm(v) * lines[1], random]
     moments, measure = range(0, 8 * settings.updates + 1, 10), dict(loss=lambda model: model.loss(seen))
     escapes = [moments]
     for d in away:
-        sgd, twin = settings.optimizer(), model.with_theta(start + d)
+        sgd, twin = settings.optimizer(), model.with_theta(start + d.astype(start.dtype))
         escapes.append(trace(twin, X, sgd, None, settings.batch, settings.seed, moments, measure).loss)
-    return dict(ends=np.array([loss, low, high, top]), walk=np.array([t, change]), escapes=np.array(escapes))
+    parts = [layer.split(lines[0]) for layer in model.layers]
+    return dict(
+        ends=np.array([loss, low, high, top]),
+        walk=np.array([REACH, *changes]),
+        slopes=np.array([grad @ d for d in lines], np.float64),
+        norms=np.array([np.linalg.norm(layer.W, 2) for layer in model.layers]),
+        shares=np.array([[np.sum(W**2), 0.0 if b is None else np.sum(b**2)] for W, b in parts]),
+        escapes=np.array(escapes),
+    )
 
 
 def _batches(X, settings):

@@ -20,7 +20,7 @@ from aelib.study.experiments import EXPERIMENTS, plan
 from aelib.study.results import DamagedResult, StaleResult, data_fingerprint, results_folder, store, stored, stored_of
 from aelib.study.runs import execute
 
-_BAR = "{desc:<34} {percentage:3.0f} % |{bar}| {elapsed}, about {remaining} left"
+_BAR = "{desc:<34} {n_fmt} of {total_fmt} |{bar}| {elapsed}, about {remaining} left"
 
 
 class WorkerDied(RuntimeError):
@@ -30,7 +30,7 @@ class WorkerDied(RuntimeError):
 def run(names, quick=False, jobs=None, cluster=None, folder=None):
     """Do what is missing of these experiments, in parallel, storing every result as it comes.
 
-    Two progress bars show the whole and the experiment under way, with an estimate of the time left.
+    Two progress bars count the runs of all and of the experiment under way, and guess the time left from their pace.
 
     Args:
         names: experiments, in order; one that needs another's results comes after it.
@@ -57,17 +57,15 @@ def run(names, quick=False, jobs=None, cluster=None, folder=None):
     plans = {name: plan(name, quick) for name in names}
 
     def bar(label, names, position):
-        costs = [(run.cost, run in done[name]) for name in names for run in plans[name]]
-        initial = sum(cost for cost, is_done in costs if is_done)
-        form = dict(bar_format=_BAR, smoothing=0, position=position, desc=label)
-        return tqdm(total=sum(cost for cost, _ in costs), initial=initial, **form)
+        counts = dict(total=sum(len(plans[name]) for name in names), initial=sum(len(done[name]) for name in names))
+        return tqdm(**counts, bar_format=_BAR, position=position, desc=label)
 
     with alone(folder), threadpool_limits(1), _workers(jobs, cluster):
         done = {name: stored_of(name, plans[name], folder) for name in names}
         with bar("all", names, 0) as whole:
             for name in names:
                 results = _results(plans[name], done[name], where)
-                with bar(_label(name, done, plans), [name], 1) as part, closing(results):
+                with bar(name, [name], 1) as part, closing(results):
                     for result in results:
                         if result.info["data"] != data:
                             raise ValueError(
@@ -75,13 +73,8 @@ def run(names, quick=False, jobs=None, cluster=None, folder=None):
                             )
                         done[name][result.run] = result
                         store(name, [done[name][run] for run in plans[name] if run in done[name]], folder)
-                        part.set_description_str(_label(name, done, plans), refresh=False)
-                        part.update(result.run.cost)
-                        whole.update(result.run.cost)
-
-
-def _label(name, done, plans):
-    return f"{name} {len(done[name])} of {len(plans[name])}"
+                        part.update()
+                        whole.update()
 
 
 def _results(runs, done, where):
@@ -155,30 +148,24 @@ def _start(reader, data):
 
 
 def status(folder=None):
-    """Return a line for each experiment: how many of its runs are stored, their CPU time, and about what is left.
+    """Return a line for each experiment: how many of its runs are stored, and their CPU time.
 
     What is damaged, or of another plan or data set, is said in the line.
     """
     data = data_fingerprint()
-    lines, done, seconds, left = zip(*(_state(name, data, folder) for name in EXPERIMENTS), strict=True)
-    scale = sum(seconds) / sum(done) / 60 if sum(done) else 1 / 60
-    return [
-        line + (f", about {cost * scale:.0f} more to come" if cost else "")
-        for line, cost in zip(lines, left, strict=True)
-    ]
+    return [_state(name, data, folder) for name in EXPERIMENTS]
 
 
 def _state(name, data, folder):
-    """Return the line of an experiment, the expected and the true seconds of what is done, and those of what is not."""
+    """Return the line of an experiment."""
     planned = plan(name)
     try:
         results = stored(name, folder)
     except (DamagedResult, StaleResult) as error:
-        return f"{name:<24} {error}", 0.0, 0.0, 0.0
+        return f"{name:<24} {error}"
     own = [result for result in results if result.info["data"] == data]
     found = {result.run: result.info["cpu_seconds"] for result in own if result.run in planned}
     line = f"{name:<24} {len(found):>4} of {len(planned):>4} runs, {sum(found.values()) / 60:.0f} minutes of CPU time"
     for count, what in ((len(results) - len(own), "of another data set"), (len(own) - len(found), "stale")):
         line += f", {count} {what}" if count else ""
-    left = sum(run.cost for run in planned if run not in found)
-    return line, sum(run.cost for run in found), sum(found.values()), left
+    return line

@@ -7,10 +7,10 @@ Besides the logged columns a training run may keep, by ``Run.keep``:
 - "pictures": ``pictures``, (10, 784) uint8, 255 times its reconstructions of ``ten_digits``;
 - "cosines": ``cosines``, (moments, 6), the signed cosine of H p and G p for p the gradient, then for five random
   directions; the moments begin at 0, before the first update;
-- "segments": after every update, ``segments``, (moments, 10), as ``aelib.study.probes.segments`` says;
+- "segments": after every update, ``segments``, (moments, 11), as ``aelib.study.probes.segments`` says;
 - "sharpness": every 50 updates, from before the first, ``sharpness``, (moments, 3), as ``probes.sharpness`` says;
 - "averages": ``averages``, (moments, 3), the test loss at the ``Averaged.means`` of ``aelib.study.averaging``;
-- "saddle": at the end, ``ends``, (4,), ``walk``, (2, 25), and ``escapes``, (5, k), as ``probes.saddle`` says.
+- "saddle": at the end, ``ends``, ``walk``, ``slopes``, ``norms``, ``shares``, ``escapes``, as ``probes.saddle`` says.
 
 A race keeps ``update, gradients, seconds, loss``, see ``aelib.study.arena``.
 """
@@ -221,13 +221,15 @@ def _parametric(run, mnist, quick, folder):
 
 
 def _embed(run, X):
-    """Return the codes that t-SNE or UMAP gives images X, with the defaults of scikit-learn and umap-learn."""
+    """Return the codes that t-SNE or UMAP gives images X, with the defaults of their libraries but for its reach."""
     if run.method == "t-SNE":
         from sklearn.manifold import TSNE
 
-        return TSNE(random_state=run.seed).fit_transform(X)
+        own = {} if run.reach is None else dict(perplexity=run.reach)
+        return TSNE(random_state=run.seed, **own).fit_transform(X)
     try:
         from umap import UMAP
     except ImportError:
         raise ValueError("UMAP needs umap-learn: pip install -e .[reference]") from None
-    return UMAP(random_state=run.seed, n_jobs=1).fit_transform(X)
+    own = {} if run.reach is None else dict(n_neighbors=run.reach)
+    return UMAP(random_state=run.seed, n_jobs=1, **own).fit_transform(X)
