@@ -100,14 +100,6 @@ def test_divergence_is_a_result_not_a_crash():
     assert "training diverged at update" in result.status
 
 
-def test_a_tuned_step_is_the_best_of_the_stored_ones(tmp_path, monkeypatch):
-    settings = [small(held_out=True, step=step) for step in (1e-4, 1e-2)]
-    monkeypatch.setitem(experiments.EXPERIMENTS, "tuning", lambda: settings)
-    archive.store("tuning", [runs.execute(s) for s in settings], tmp_path)
-    losses = {r.settings.step: r.test_loss[-1] for r in archive.load("tuning", tmp_path)}
-    assert archive.tuned_step("784-2", "Adam", tmp_path) == min(losses, key=losses.get)
-
-
 def test_every_experiment_is_declared_once():
     for name in experiments.EXPERIMENTS:
         settings = experiments.plan(name)
@@ -316,4 +308,6 @@ def test_a_map_is_scored_on_codes_of_test_images_it_has_not_learnt_labels_of(mon
 
 
 def test_the_tuned_steps_are_those_that_tuning_found():
-    assert {case: archive.tuned_step(*case) for case in TUNED} == TUNED
+    found = archive.frame("tuning")
+    least = found.loc[found.groupby(["net", "method"])["loss"].idxmin()]
+    assert dict(zip(zip(least.net, least.method, strict=True), least.step, strict=True)) == TUNED

@@ -15,12 +15,16 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from aelib.datasets import data_folder
-from aelib.study.alone import alone
 from aelib.study.experiments import EXPERIMENTS, plan
 from aelib.study.results import DamagedResult, StaleResult, data_fingerprint, results_folder, store, stored, stored_of
 from aelib.study.runs import execute
 
+LOCK = ".aelib-study.lock"
 _BAR = "{desc:<34} {n_fmt} of {total_fmt} |{bar}| {elapsed}, about {remaining} left"
+
+
+class FolderBusy(OSError):
+    """Another process stores results in this folder."""
 
 
 class WorkerDied(RuntimeError):
@@ -75,6 +79,38 @@ def run(names, quick=False, jobs=None, cluster=None, folder=None):
                         store(name, [done[name][run] for run in plans[name] if run in done[name]], folder)
                         part.update()
                         whole.update()
+
+
+@contextmanager
+def alone(folder):
+    """Hold the lock of a folder, which is made where it is missing; the system ends the lock with its process.
+
+    Raises:
+        FolderBusy: another process holds it.
+        OSError: the folder cannot be made or written to, or its disk knows no locks.
+    """
+    from filelock import FileLock, Timeout
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "flock not supported", UserWarning)  # it takes a lock of another kind
+            lock.acquire()
+    except Timeout:
+        raise FolderBusy(f"another process stores results in {folder}: wait until it ends, or stop it") from None
+    except PermissionError as error:
+        raise OSError(f"nothing can be stored in {folder}: {error.strerror or error}") from None
+    except (OSError, NotImplementedError) as error:
+        raise OSError(
+            f"{folder} cannot be locked, as a disk of the network may not allow it ({error}): set AELIB_DATA to a "
+            "folder on another disk, with the data set in it"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _results(runs, done, where):

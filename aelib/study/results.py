@@ -290,10 +290,3 @@ def load_model(name="embedding-net", folder=None):
     """Return the trained ``Autoencoder`` of an experiment that keeps weights; errors as in ``load``."""
     load(name, folder)
     return Autoencoder.load(_paths(name, folder)[0])
-
-
-def tuned_step(net, method, folder=None):
-    """Return the step with the least held-out loss among the stored results of ``tuning``."""
-    results = load("tuning", folder)
-    own = [(r.test_loss[-1], r.settings.step) for r in results if (r.settings.net, r.settings.method) == (net, method)]
-    return min(own)[1]
