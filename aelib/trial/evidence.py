@@ -60,12 +60,19 @@ def rise(result):
 
 
 def first_below(result, level):
-    """Return the update at which a run is first seen below this loss; one that never is counts with its length.
+    """Return after how many updates a run's test loss is first below a level; one that never is counts with its length.
 
-    Seen is it at the moments logged: updates 1, 2, 5, 10, 20, 50, ... and the end of every epoch.
+    The loss is logged at updates 1, 2, 5, 10, 20, 50, ... and at the end of every epoch, and taken for a straight line
+    between two moments.
     """
-    below = result.test_loss < level
-    return int(result.update[below.argmax()] if below.any() else result.update[-1])
+    loss, update = result.test_loss, result.update
+    if not (loss < level).any():
+        return float(update[-1])
+    k = int((loss < level).argmax())
+    if k == 0:
+        return float(update[0])
+    share = (loss[k - 1] - level) / (loss[k - 1] - loss[k])
+    return float(update[k - 1] + share * (update[k] - update[k - 1]))
 
 
 def reached(results, level):
