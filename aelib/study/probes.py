@@ -85,56 +85,34 @@ def sharpness(X):
     return measure
 
 
-WAYS = (
-    "from the plateau",
-    "along v",
-    "along v, other sign",
-    "along the gradient",
-    "along the gradient, as far as v",
-    "along a random direction",
-)
-REACH = np.linspace(-3, 3, 25)  # distances searched along each line, in both signs alike
+WAYS = ("from the plateau", "after a walk along v", "along the gradient", "along a random direction")
 
 
 def saddle(model, X, settings):
     """Return what there is around this model, and how SGD goes on from there, on the first ``PROBED`` images.
 
-    v is the eigenvector of H's lowest eigenvalue; a random direction is drawn with the seed of the run. Along v, the
-    gradient and the random direction, of length 1, the loss is searched at the same distances ``REACH``.
-
     Returns:
         dict of ``ends``, (4,): the loss, the lowest and the highest eigenvalue of H, the highest of G, to 1 %;
-        ``walk``, (4, 25): ``REACH``, and the changes of the loss there along v, the gradient, the random direction;
-        ``slopes``, (3,), of the loss along these three; ``norms``, (L,): the largest singular value of each W_l;
-        ``shares``, (L, 2): which part of |v|^2 lies in each layer's W and b; ``escapes``, (1 + ways, k): every 10
-        updates of SGD, eight times as many as the run made, their number, and the losses of those that start, in the
-        order of ``WAYS``, here; at the best point along v; as far on the other side; at the best point along the
-        gradient; as far against the gradient as the best point along v is; at the best point along the random
-        direction. Their momentum starts at 0.
+        ``walk``, (2, 25): distances along the eigenvector v of the lowest, and the changes of the loss there;
+        ``escapes``, (5, k): every 10 updates of SGD, eight times as many as the run made, their number and the loss of
+        four that start, in the order of ``WAYS``, here; at the best point of the walk; as far against the gradient; as
+        far in a random direction. Their momentum starts at 0.
     """
     seen, start = X[:PROBED], model.theta.copy()
     (low, high), vectors = eigsh(hessian(model, seen), k=2, which="BE", tol=0.01)
     top = eigsh(gauss_newton(model, seen), k=1, tol=0.01, return_eigenvectors=False)[0]
-    loss, grad = model.loss_and_grad(seen)
-    drawn = np.random.default_rng(settings.seed).standard_normal(start.size)
-    lines = [(d / np.linalg.norm(d)).astype(start.dtype) for d in (vectors[:, 0], grad, drawn)]
-    changes = [[model.with_theta(start + np.float32(t) * d).loss(seen) - loss for t in REACH] for d in lines]
-    v, along, random = (np.float32(REACH[np.argmin(change)]) * d for change, d in zip(changes, lines, strict=True))
-    away = [0 * v, v, -v, along, -np.linalg.norm(v) * lines[1], random]
+    loss, t = model.loss(seen), np.linspace(-3, 3, 25)
+    change = np.array([model.with_theta(start + np.float32(a) * vectors[:, 0]).loss(seen) - loss for a in t])
+    best = np.float32(t[change.argmin()])
+    drawn = np.random.default_rng(settings.seed).standard_normal(start.size).astype(np.float32)
+    away = [drawn * 0, best * vectors[:, 0]]
+    away += [abs(best) * d / np.linalg.norm(d) for d in (-model.loss_and_grad(X)[1], drawn)]
     moments, measure = range(0, 8 * settings.updates + 1, 10), dict(loss=lambda model: model.loss(seen))
     escapes = [moments]
     for d in away:
-        sgd, twin = settings.optimizer(), model.with_theta(start + d.astype(start.dtype))
+        sgd, twin = settings.optimizer(), model.with_theta(start + d)
         escapes.append(trace(twin, X, sgd, None, settings.batch, settings.seed, moments, measure).loss)
-    parts = [layer.split(lines[0]) for layer in model.layers]
-    return dict(
-        ends=np.array([loss, low, high, top]),
-        walk=np.array([REACH, *changes]),
-        slopes=np.array([grad @ d for d in lines], np.float64),
-        norms=np.array([np.linalg.norm(layer.W, 2) for layer in model.layers]),
-        shares=np.array([[np.sum(W**2), 0.0 if b is None else np.sum(b**2)] for W, b in parts]),
-        escapes=np.array(escapes),
-    )
+    return dict(ends=np.array([loss, low, high, top]), walk=np.array([t, change]), escapes=np.array(escapes))
 
 
 def _batches(X, settings):

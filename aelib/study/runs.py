@@ -10,7 +10,7 @@ Besides the logged columns a training run may keep, by ``Run.keep``:
 - "segments": after every update, ``segments``, (moments, 11), as ``aelib.study.probes.segments`` says;
 - "sharpness": every 50 updates, from before the first, ``sharpness``, (moments, 3), as ``probes.sharpness`` says;
 - "averages": ``averages``, (moments, 3), the test loss at the ``Averaged.means`` of ``aelib.study.averaging``;
-- "saddle": at the end, ``ends``, ``walk``, ``slopes``, ``norms``, ``shares``, ``escapes``, as ``probes.saddle`` says.
+- "saddle": at the end, ``ends``, ``walk``, ``escapes``, as ``probes.saddle`` says.
 
 A race keeps ``update, gradients, seconds, loss``, see ``aelib.study.arena``.
 """
