@@ -266,17 +266,35 @@ TRIALS = {  # options of the methods of the arena: four each, more where the bes
 }
 CHOSEN = {  # those with the least loss in ``arena-tuning``
     "Adam": (0.01,),
-    "Adam, batches": (0.005, 25),
-    "Adam, batches, cosine": (0.01, 50),
-    "L-BFGS": (200,),
+    "Adam, batches": (0.002, 5),
+    "Adam, batches, cosine": (0.005, 25),
+    "L-BFGS": (400,),
     "nonlinear CG": (0.2,),
     "Newton-CG, H": (0.9,),
     "Newton-CG, G": (0.5,),
     "trust region, H": (1.0,),
     "trust region, G": (1.0,),
-    "damped Gauss-Newton": (1.0, 30),
+    "damped Gauss-Newton": (1.0, 10),
     "K-FAC": (0.01, 10),
 }
+
+
+def edges(method):
+    """Return which of a method's chosen options stand at an end of the values tried for it: their places, from 0.
+
+    A best value at an edge is not known to be the best: where one is told, its edge is told too.
+
+    >>> edges("L-BFGS"), edges("nonlinear CG")
+    ([0], [])
+    """
+    tried = zip(*TRIALS[method], strict=True)
+    return [
+        k
+        for k, (own, values) in enumerate(zip(CHOSEN[method], tried, strict=True))
+        if own in (min(values), max(values))
+    ]
+
+
 EXPERIMENTS = {
     function.__name__.replace("_", "-"): function
     for function in (
