@@ -31,7 +31,10 @@ def bound(settings):
     """Return the curvature, in the metric of the method, above which it diverges on a quadratic.
 
     SGD with momentum mu: 2 (1 + mu) / step. Adam with a fixed P: 2 (1 + beta1) / ((1 - beta1) step), for its momentum
-    is an average.
+    is an average. RMSprop has no momentum: 2 / step.
+
+    Raises:
+        ValueError: it is another method, whose bound nobody has written down here.
 
     Source: Cohen et al., 2021 (arXiv:2103.00065), section 2; 2022 (arXiv:2207.14484), section 2.
 
@@ -39,8 +42,11 @@ def bound(settings):
     >>> round(bound(Settings(step=0.5, momentum=0.9))), round(bound(Settings(method="SGD", step=0.5, momentum=0.0)))
     (76, 4)
     """
-    average = 1 - settings.momentum if settings.method == "Adam" else 1
-    return 2 * (1 + settings.momentum) / average / settings.step
+    mu = settings.momentum
+    factor = {"SGD": 1 + mu, "Adam": (1 + mu) / (1 - mu), "RMSprop": 1.0}
+    if settings.method not in factor:
+        raise ValueError(f"no bound is known for {settings.method}: expected one of {', '.join(factor)}")
+    return 2 * factor[settings.method] / settings.step
 
 
 def segments(model, X, optimizer, settings, largest=True):

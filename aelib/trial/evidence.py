@@ -263,6 +263,41 @@ def _authors_test(seed, steps):
     return rows
 
 
+def from_mix(values, kinds, parts):
+    """Return what the mean of each part would be if nothing but its mix of kinds told it from the others.
+
+    Every value is replaced by the mean of its kind. Where these means agree with those that were measured, the parts
+    differ in what they are made of, and in nothing else (Simpson's paradox).
+
+    Args:
+        values: numbers, (n,).
+        kinds: of each, such as its digit, (n,).
+        parts: the part in which each lies, such as a quarter of a map, (n,).
+
+    Returns:
+        A ``DataFrame``: a row a part; ``measured`` and ``from the mix``.
+
+    >>> table = from_mix([1.0, 1.0, 5.0, 5.0], ["a", "a", "b", "b"], [0, 0, 0, 1])
+    >>> table["measured"].round(2).tolist(), table["from the mix"].round(2).tolist()
+    ([2.33, 5.0], [2.33, 5.0])
+    """
+    table = pd.DataFrame(dict(part=parts, kind=kinds, measured=values))
+    table["from the mix"] = table.groupby("kind")["measured"].transform("mean")
+    return table.groupby("part")[["measured", "from the mix"]].mean()
+
+
+def redrawn(codes):
+    """Return 2-D codes with the distance r from their median replaced by log(1 + r): a bend of the map, (n, 2).
+
+    The origin is the median of the codes, for the loss names none; it names no unit of length either, so that the 1 is
+    a choice. A bend is no change of units or axes: what a clusterer finds after it was not there before it.
+    """
+    centre = np.median(codes, axis=0)
+    offset = codes - centre
+    radius = np.linalg.norm(offset, axis=1, keepdims=True)
+    return offset * (np.log1p(radius) / np.where(radius > 0, radius, 1))
+
+
 def climbs(results):
     """Return what "curvature" measured, (net, "gradient" or "random") -> (updates, least, median, most over seeds).
 
