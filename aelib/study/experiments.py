@@ -226,6 +226,7 @@ def arena():
 def arena_full_tuning():
     """The arena's winner on batches of 784-400-200-2, held out; 12 gradients of 50,000 images, as many as 12 epochs."""
     trials = [(0.01, 20, 250), (0.01, 20, 1000), (0.1, 20, 250), (0.1, 20, 1000), (0.001, 20, 1000), (0.01, 20, 4000)]
+    trials += [(0.3, 20, 1000), (1.0, 20, 1000), (0.3, 20, 4000)]
     return [Race("K-FAC, batches", one, 0, 12, 50_000, "784-400-200-2", held_out=True) for one in trials]
 
 
