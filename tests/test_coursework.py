@@ -3,7 +3,6 @@
 import copy
 import json
 import re
-import shutil
 import subprocess
 import sys
 
@@ -283,7 +282,6 @@ def test_a_cell_that_raises_ends_and_the_next_is_run():
     assert names["f"]() == 2
 
 
-@pytest.mark.skipif(not shutil.which("jupyter"), reason="no Jupyter here")
 def test_stored_cells_are_those_of_jupyter(tmp_path):
     release.write(form.read(LABS[A]), tmp_path / "a.ipynb")
     assert form.read(tmp_path / "a.ipynb") == form.read(LABS[A])

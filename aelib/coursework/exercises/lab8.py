@@ -59,7 +59,7 @@ def luck(answer, rng):
     hints=(
         "rows are runs, columns epochs. A rise is a later loss minus the one just before it; falls do not count, and "
         "a run that never rises has 0.",
-        "np.diff(losses, axis=1) has all changes from one epoch to the next; with one epoch it has none, and a "
+        "np.diff along the epochs has all changes from one epoch to the next; with one epoch it has none, and a "
         "largest of none needs initial=0.",
         "a smaller case: losses [[20, 18, 19, 17], [20, 19, 18, 17]]: changes -2, 1, -2 and -1, -1, -1; the answer is "
         "(1, 0).",
