@@ -1,6 +1,6 @@
-"""The labs as coursework: ``examine`` judges an answer, ``hint`` says more, ``progress`` reads a folder's points."""
+"""The labs as coursework: ``examine`` judges an answer, ``hint`` says more; the doctor takes plain gradients too."""
 
+from aelib.coursework.checkup import examine_gradient, examine_model
 from aelib.coursework.judge import examine, hint
-from aelib.coursework.progress import progress
 
-__all__ = ["examine", "hint", "progress"]
+__all__ = ["examine", "examine_gradient", "examine_model", "hint"]
