@@ -146,11 +146,14 @@ def key_to_pixels(page, roots, keys=KEYS):
             root.scroll_into_view_if_needed()
             root.evaluate(WATCH)
             handles, menu = root.locator(".noUi-handle"), root.locator("select").first
+            buttons = root.locator(".widget-toggle-buttons button")
             page.evaluate(BEGIN)
             if handles.count():
                 handles.first.focus()
                 at_end = handles.first.get_attribute("aria-valuenow") == handles.first.get_attribute("aria-valuemax")
                 page.keyboard.press("ArrowLeft" if k % 2 or at_end else "ArrowRight")
+            elif buttons.count():
+                buttons.locator("xpath=self::*[not(contains(@class, 'mod-active'))]").first.click()
             else:
                 chosen = menu.evaluate("menu => { window.pressed = performance.now(); return menu.selectedIndex }")
                 menu.select_option(index=0 if chosen else 1)

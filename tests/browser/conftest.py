@@ -1,7 +1,7 @@
 """A real JupyterLab on copies of the labs, and a page of real Chromium, for the tests of this folder.
 
-They are skipped where there is no Chromium, unless AELIB_BROWSER=required (as in CI). Screenshots go to
-tests/artifacts/.
+They are skipped where there is no Chromium, unless AELIB_BROWSER is set: to "required", or to "all" (as in CI), by
+which every lab is opened and not only those with each kind of widget. Screenshots go to tests/artifacts/.
 """
 
 import contextlib
@@ -26,16 +26,23 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-backgroun
 
 
 @pytest.fixture(scope="module")
-def page():
+def browser_of():
+    """A Chromium."""
     if CHROMIUM is None:
-        if os.environ.get("AELIB_BROWSER") == "required":
-            pytest.fail("there is no Chromium, and AELIB_BROWSER=required")
+        if wanted := os.environ.get("AELIB_BROWSER"):
+            pytest.fail(f"there is no Chromium, and AELIB_BROWSER={wanted}")
         pytest.skip("there is no Chromium on this machine (Debian: apt-get install chromium)")
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser.new_page(viewport={"width": 1280, "height": 800})
+        yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser_of):
+    """Its page."""
+    return browser_of.new_page(viewport={"width": 1280, "height": 800})
 
 
 @pytest.fixture(scope="module")

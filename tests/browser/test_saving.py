@@ -29,7 +29,7 @@ def saved(page, server, home):
     explorer.locator("img").wait_for()
     first = explorer.locator("img").get_attribute("alt")
     explorer.locator(".noUi-handle").first.focus()
-    page.keyboard.press("End")
+    page.keyboard.press("Home")
     page.wait_for_function(
         "first => document.querySelector('.aelib-explorer img').alt !== first", arg=first, timeout=30_000
     )
