@@ -36,6 +36,12 @@ def wide_labels(figure, y):
     figure.axes[0].set_yticks([0], [f"{y[25]:.{3 + int(9 * abs(y[25]))}f}"])
 
 
+@pytest.fixture(autouse=True)
+def no_screen(monkeypatch):
+    """As long as no browser has told anything."""
+    monkeypatch.setattr(base, "_SCREEN", {"density": 2.0, "room": 0})
+
+
 @pytest.fixture
 def explorer():
     return Explorer(compute, draw, size=(4, 3), a=ipywidgets.FloatSlider(1, min=0, max=9), b=ipywidgets.FloatSlider(2))
@@ -386,6 +392,8 @@ def test_the_picture_is_made_for_the_browser(explorer):
         await asyncio.sleep(0.6)
         assert explorer.image.width == 300
         assert imread(io.BytesIO(explorer.image.value)).shape[1] == 450
+        other = growing(Growing())  # on the same page: made for it from the first picture on
+        assert imread(io.BytesIO(other.image.value)).shape[1] == 450
 
     asyncio.run(scenario())
 

@@ -23,10 +23,10 @@ _HERE_OR_COMING = f":is(.aelib-live, [data-mime-type='{WIDGET_VIEW}']:not(.jupyt
 _SEEN = f"""
 {_CHILD}:has({_HERE_OR_COMING}) + {_CHILD}{_STILL},
 {_CHILD}:has({_HERE_OR_COMING}) + {_CHILD}{_STILL} + {_CHILD},
-{_CHILD}:not(:has({_HERE_OR_COMING})):has(+ {_CHILD}{_STILL}) {{ display: none; }}
+{_CHILD}:not(:has({_HERE_OR_COMING})):has(+ {_CHILD} .aelib-still) {{ display: none; }}
 .aelib-alt {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}
 """
-_DENSITY_AT_FIRST = 2  # of most laptops' screens; asked of the browser as soon as there is one
+_SCREEN = {"density": 2.0, "room": 0}  # as a browser told them last; at first, what most laptops' screens have
 _HERE = Path(__file__).parent
 
 
@@ -92,7 +92,7 @@ class LabWidget(ipywidgets.VBox):
         self.front = Front(layout=ipywidgets.Layout(width="100%", height="0", margin="0", overflow="hidden"))
         super().__init__([*children, self.front], **arguments)
         self.add_class("aelib-live")
-        self.front.observe(lambda _: self.at_new_size(), ["density", "room"])
+        self.front.observe(self._told, ["density", "room"])
         _replace(self)
 
     # -- for subclasses ------------------------------------------------------------------------------------------------
@@ -106,8 +106,17 @@ class LabWidget(ipywidgets.VBox):
 
     @property
     def density(self):
-        """Pixels of the screen to a pixel of the page."""
-        return self.front.density or _DENSITY_AT_FIRST
+        """Pixels of the screen to a pixel of the page: of its own page, or of the one that was looked at last."""
+        return self.front.density or _SCREEN["density"]
+
+    @property
+    def room(self):
+        """Width there is, in pixels of the page, likewise; 0 where no browser has told it."""
+        return self.front.room or _SCREEN["room"]
+
+    def _told(self, change):
+        _SCREEN[change["name"]] = change["new"]
+        self.at_new_size()
 
     def tell(self, error):
         """Show an exception to the student: in a callback it would go to a log that nobody reads."""

@@ -97,6 +97,7 @@ class Card(LabWidget):
         self.image = PictureView()
         text = ipywidgets.HTML(f'<div style="{_LINES}">{_quoted(claim)}</div>')
         super().__init__([])
+        self._made_for, self._picture.size = None, fitted(size, self.room)
         self._draw_anew()
         self.children = [text, self.choice, self.meanings, self.message, self.answer, self.image, self.front]
         self.layout.border_left = "3px solid var(--jp-border-color1, #bdbdbd)"
@@ -164,13 +165,18 @@ class Card(LabWidget):
 
     def at_new_size(self):
         """Draw anew for the screen's density and the width there is."""
-        self._picture.size = fitted(self._size, self.front.room)
+        size = fitted(self._size, self.room)
+        if (size, self.density) == self._made_for:
+            return
+        self._picture.size = size
         if self._loop is not None and self._loop.is_running():
             self._loop.call_soon_threadsafe(self._draw_anew)
 
     def _draw_anew(self):
         if self.panels:
+            self._made_for = self._picture.size, self.density
             self._png = self._picture.png(None, self.density)
+            self.keep_still()
         if self.prediction:
             self._show()
 

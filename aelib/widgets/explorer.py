@@ -84,6 +84,7 @@ class Explorer(LabWidget):
         self._turns, self._grows, self._due = Turns(), False, 0.0
         self._most, self._ended, self._shown = ghosts, [], None  # ended runs: (words on each control, result)
         self._values, self._going_back = {}, False  # of the picture that is seen
+        self._still, self._made_for = (None, 0, ""), None  # the last full picture; its size and density
         try:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -101,6 +102,7 @@ class Explorer(LabWidget):
         self.message.layout.min_height, self.message.layout.margin = "24px", "0 4px"  # so that nothing jumps
         self.children = [box, self.message, self.image, self.front]
         self.add_class("aelib-explorer")
+        self._picture.size = fitted(size, self.room)
         try:
             self._show()
         except BaseException:
@@ -211,6 +213,7 @@ class Explorer(LabWidget):
         data = picture.png(self.result, self.density) if full else picture.jpeg(self.result)
         self.image.show(data, kind, picture.width, picture.alt)
         if full:
+            self._made_for = picture.size, self.density
             self._still = data, picture.width, picture.alt
             self.keep_still()
 
@@ -220,10 +223,12 @@ class Explorer(LabWidget):
 
     def at_new_size(self):
         """Draw anew for the screen's density and the width there is."""
-        if not self._closed:
-            self._picture.size = fitted(self._size, self.front.room)
-            if self._loop is not None and self._loop.is_running():
-                self._loop.call_soon_threadsafe(self._wait_for_rest)
+        size = fitted(self._size, self.room)
+        if self._closed or (size, self.density) == self._made_for:
+            return
+        self._picture.size = size
+        if self._loop is not None and self._loop.is_running():
+            self._loop.call_soon_threadsafe(self._wait_for_rest)
 
     def _wait_for_rest(self):
         """Put off the full picture, on the loop, until no control has moved for a while."""
