@@ -13,8 +13,10 @@ function set(node, name, value) {
 }
 
 function nameParts(root) {
+  for (const part of root.querySelectorAll(".widget-toggle-buttons, .widget-slider"))
+    if (!part.classList.contains("jupyter-widgets")) part.classList.add("jupyter-widgets", "widget-inline-hbox");
   for (const handle of root.querySelectorAll(".noUi-handle")) {
-    const slider = handle.closest(".jupyter-widgets.widget-slider, .jupyter-widgets.widget-hslider");
+    const slider = handle.closest(".widget-slider, .widget-hslider");
     set(handle, "aria-label", slider?.querySelector(".widget-label")?.textContent.trim());
     set(handle, "aria-valuetext", slider?.querySelector(".widget-readout")?.textContent.trim());
   }
