@@ -1,7 +1,8 @@
-"""The student edition, and the plugin that tells exercises instead of cells."""
+"""The student edition, progress, and the plugin that tells exercises instead of cells."""
 
 import copy
 import json
+import re
 import subprocess
 import sys
 
@@ -9,142 +10,164 @@ import pytest
 
 from aelib.coursework.__main__ import main
 from aelib.coursework.exercises import exercises
-from aelib.coursework.notebooks import cells as slices
-from aelib.coursework.notebooks import form as notebooks
-from aelib.coursework.notebooks import release
+from aelib.coursework.notebooks import form, release
+from aelib.coursework.notebooks.cells import needed, python_of, statements
+from aelib.coursework.notebooks.programs import Lab, run
+from aelib.coursework.progress import progress
 
-LABS = notebooks.labs()
+LABS = form.labs()
 A = "A_what_a_step_costs"
 
 
 def cell(source, kind="code"):
     extra = {"outputs": [], "execution_count": None} if kind == "code" else {}
-    return {"cell_type": kind, "id": "added", "metadata": {}, "source": source} | extra
+    return {"cell_type": kind, "id": f"added{abs(hash(source))}", "metadata": {}, "source": source} | extra
 
 
-def reduced(source, made=None):
-    """Return a notebook with its text, its exercises, what these need, and what depends on them.
-
-    The other code is the same in both editions, and runs in full with the notebooks of labs/.
-    """
-    code = {i: slices.statements(c["source"]) for i, c in enumerate(source["cells"]) if c["cell_type"] == "code"}
-    kept, told, names = set(), {"written"}, set()
-    for task in notebooks.tasks(source):
-        kept |= {task.answer, task.test} & set(code)
-    answers = {i for i in kept if notebooks.BEGIN in source["cells"][i]["source"]}
-    for i, statements in code.items():
-        if i in kept or any(s.uses & told for s in statements):
-            kept.add(i)
-            told |= set().union(*(s.binds for s in statements if i in answers or s.uses & told))
-            names |= set().union(*(s.uses for s in statements))
-    needed = {id(s) for s in slices.needed([s for statements in code.values() for s in statements], names)}
-    cells = []
-    for i, original in enumerate((made or source)["cells"]):
-        left = [s.code for s in code.get(i, ()) if id(s) in needed]
-        if i in kept or i not in code or left:
-            cells.append(copy.deepcopy(original))
-        if left and i not in kept:
-            cells[-1] |= {"source": "\n".join(left), "outputs": [], "execution_count": None}
-    return source | {"cells": cells}
-
-
-def run(folder, *arguments):
-    """Return what pytest prints for the notebooks in a folder, as a student calls it, and the verdicts by file."""
-    told = folder / "verdicts.jsonl"
-    command = [sys.executable, "-m", "pytest", "-p", "aelib.coursework.plugin", "-p", "no:cacheprovider", "-q"]
-    done = subprocess.run(
-        [
-            *command,
-            *arguments,
-            f"--verdicts={told}",
-            "--rootdir",
-            str(folder),
-            *map(str, sorted(folder.glob("*.ipynb"))),
-        ],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=folder,
-        timeout=900,
-    )
-    verdicts = {}
-    for line in told.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        verdicts.setdefault(row["file"].replace("\\", "/").split("/")[-1].removesuffix(".ipynb"), {})[row["name"]] = row
-    return done, verdicts
+def pytest_of(folder, *arguments):
+    """Return what pytest prints for a folder, as a student calls it, and (state, points) by notebook and exercise."""
+    command = [sys.executable, "-m", "pytest", "-q", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=folder, timeout=900)
+    told, name = {}, ""
+    for line in done.stdout.splitlines():
+        if found := re.match(r"-+ exercises of (.+)\.ipynb -+$", line):
+            name = found[1]
+        elif name and (found := re.match(r"\S+ +(\w+) +([\d.]+) of \d+   ([a-z ]+)(?:: (.*))?$", line)):
+            told.setdefault(name, {})[found[1]] = found[3], found[4] or ""
+    return done, told
 
 
 @pytest.fixture
 def labs(monkeypatch):
-    monkeypatch.setattr(notebooks, "labs", lambda: LABS)
+    monkeypatch.setattr(form, "labs", lambda: LABS)
 
 
-def test_student_edition_keeps_no_solution(labs, tmp_path):
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """The whole student edition."""
+    folder = tmp_path_factory.mktemp("course")
+    release.release(folder)
+    return folder
+
+
+def test_student_edition_keeps_no_solution(course):
     """Nor what tells one; the rest stays as it is."""
-    written = release.release(tmp_path / "course")
-    assert [path.stem for path in written] == list(LABS)
-    for path in written:
-        source, made = notebooks.read(LABS[path.stem]), notebooks.read(path)
+    for lab, path in LABS.items():
+        source, made = form.read(path), form.read(course / f"{lab}.ipynb")
         assert [c["id"] for c in source["cells"]] == [c["id"] for c in made["cells"]]
         whole = json.dumps(made["cells"])
         assert "BEGIN SOLUTION" not in whole and "END SOLUTION" not in whole
-        for task in notebooks.tasks(source):
-            for body in notebooks.solution(source["cells"][task.answer]["source"]):
+        for task in form.tasks(source):
+            for body in form.solution(source["cells"][task.answer]["source"]):
                 longest = max((line.strip() for line in body.splitlines()), key=len)
                 assert not any(longest in c["source"] for c in made["cells"])
             answer = made["cells"][task.answer]
             if task.kind == "Question":
-                assert answer["source"].startswith(notebooks.YOUR_ANSWER)
+                assert answer["source"].startswith(form.YOUR_ANSWER)
             else:
                 assert "not written yet" in answer["source"] and "jupyter" not in answer["metadata"]
                 assert not answer["outputs"] and not made["cells"][task.test]["outputs"]
+
+
+def test_student_edition_keeps_its_pictures(course):
+    """Outputs go only where they show an answer: nine tenths of a lab's pictures stay, and most of its cells."""
+    for lab, path in LABS.items():
+        source, made = form.read(path), form.read(course / f"{lab}.ipynb")
+
+        def pictures(notebook):
+            outputs = [o for c in notebook["cells"] for o in c.get("outputs", ())]
+            return sum("image/png" in o.get("data", {}) for o in outputs)
+
+        assert pictures(made) >= 0.9 * pictures(source), (lab, pictures(made), pictures(source))
         untouched = [b for a, b in zip(source["cells"], made["cells"], strict=True) if a == b]
         assert len(untouched) >= len(made["cells"]) / 2
 
 
-def test_release_overwrites_nothing(labs, tmp_path):
+def test_outputs_that_tell_are_dropped():
+    """Those of cells that use what an answer defines, directly or not; not of cells that share a name with one."""
+    question, answer, test = (
+        cell("### Exercise 1.1 (1 point)", "markdown"),
+        cell("def f(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION\nname = f(1)"),
+        cell('examine("f", f)'),
+    )
+    after = [
+        cell("y = f(3)"),
+        cell("y"),
+        cell("1 + 1"),
+        cell("for name in 'ab':\n    print(name)"),
+        cell("y = 3"),
+        cell("y + 1"),
+    ]
+    for shown in (answer, test, *after):
+        shown["outputs"], shown["execution_count"] = ["something"], 1
+    source = form.add_metadata({"cells": [question, answer, test, *after]})
+    made = release.student(source)["cells"]
+    kept = [bool(c.get("outputs")) for c in made[1:]]
+    assert kept == [False, False, False, False, True, True, True, True]
+
+
+def test_release_overwrites_nothing_and_adds_what_is_missing(labs, tmp_path, capsys):
+    assert main(["release", str(tmp_path)]) == 0 and f"{len(LABS)} labs in" in capsys.readouterr().out
+    path, other = tmp_path / f"{A}.ipynb", tmp_path / "03_optimizers.ipynb"
+    path.write_text("a student's answers", encoding="utf-8")
+    other.unlink()
+    assert main(["release", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "written: 03_optimizers" in said and "open it: jupyter lab" in said and other.exists()
+    assert path.read_text(encoding="utf-8") == "a student's answers"
+    assert main(["release", str(tmp_path)]) == 0
+    assert "nothing was written" in capsys.readouterr().out
+    assert main(["release", str(tmp_path), "9"]) == 1 and "expected some of" in capsys.readouterr().err
+
+
+def test_a_lab_is_made_anew_with_the_answers_that_were_there(labs, tmp_path, capsys):
     release.release(tmp_path)
     path = tmp_path / f"{A}.ipynb"
-    path.write_text("a student's answers", encoding="utf-8")
-    with pytest.raises(FileExistsError, match="answers might be lost"):
-        release.release(tmp_path)
-    assert path.read_text(encoding="utf-8") == "a student's answers"
+    made, tasks = form.read(path), {task.name: task for task in form.tasks(form.read(LABS[A]))}
+    made["cells"][tasks["count_hvp"].answer]["source"] = "def count_hvp(sizes, n):\n    return 7"
+    release.write(made, path)
+    assert main(["release", str(tmp_path), "A"]) == 0
+    anew = form.read(path)
+    assert "return 7" in anew["cells"][tasks["count_hvp"].answer]["source"]
+    assert "not written yet" in anew["cells"][tasks["intensity"].answer]["source"]
+    assert len(list(tmp_path.glob(f"{A} before *.ipynb"))) == 1
 
 
-@pytest.mark.parametrize("command", [["release", "x"], ["grade", "."], ["audit"]])
+@pytest.mark.parametrize("command", [["release", "x"], ["grade", "."]])
 def test_a_package_without_its_labs_says_so(command, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(notebooks, "__file__", str(tmp_path / "lib" / "aelib" / "coursework" / "notebooks.py"))
+    monkeypatch.setattr(form, "__file__", str(tmp_path / "lib" / "aelib" / "coursework" / "notebooks" / "form.py"))
     assert main(command) == 1
     told = capsys.readouterr().err
     assert "run it from a checkout" in told and len(told.splitlines()) == 1
 
 
-def test_outputs_that_tell_are_dropped():
-    """Those of cells that use what an answer defines, directly or through another cell."""
-    question, answer, test = (
-        cell("### Exercise 1.1 (1 point)", "markdown"),
-        cell("def f(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION"),
-        cell('examine("f", f)'),
-    )
-    after = [cell("y = f(3)"), cell("y"), cell("1 + 1")]
-    for shown in (answer, test, *after):
-        shown["outputs"], shown["execution_count"] = ["something"], 1
-    source = notebooks.add_metadata({"cells": [question, answer, test, *after]})
-    made = release.student(source)["cells"]
-    assert [c.get("outputs") for c in made] == [None, [], [], [], [], ["something"]]
-    assert [c.get("execution_count") for c in made] == [None, None, None, None, None, 1]
-
-
-def test_student_edition_runs_with_everything_not_written(labs, tmp_path):
-    for path in release.release(tmp_path / "whole"):
-        made = reduced(notebooks.read(LABS[path.stem]), notebooks.read(path))
-        release.write(made, tmp_path / path.name)
-    done, verdicts = run(tmp_path, "-n", "2", "--dist=loadfile")
-    assert done.returncode == 0, done.stdout
-    for lab in LABS:
-        names = {exercise.name for exercise in exercises().values() if exercise.lab == lab}
-        assert {name: row["state"] for name, row in verdicts[lab].items()} == dict.fromkeys(names, "not written")
-    assert "not written" in done.stdout
+def test_student_edition_runs_with_everything_not_written(course, capsys):
+    """Its exercises, and all that depends on them, in one process: no cell after an answer needs it."""
+    for lab, path in LABS.items():
+        source, made = form.read(path), form.read(course / f"{lab}.ipynb")
+        tasks = {task.answer: task for task in form.tasks(source)}
+        told, wanted, above = {"written"}, [], []
+        for place, c in enumerate(made["cells"]):
+            if c["cell_type"] != "code":
+                continue
+            stated = statements(c["source"])
+            if place in tasks or form.examined(c["source"]) or any(s.uses & told for s in stated):
+                wanted.append((place, c["source"]))
+                told |= set().union(*(s.binds for s in stated)) if form.examined(c["source"]) is None else set()
+            above += [(place, s) for s in stated]
+        names = {"__name__": "__main__", "__file__": str(course / "lab")}
+        exec("from aelib.coursework import examine", names)
+        done = set()
+        for place, text in wanted:
+            uses = set().union(*(s.uses for s in statements(text)))
+            for s in needed([s for at, s in above if at < place], uses):
+                if s.code not in done and not s.code.startswith("examine("):
+                    done.add(s.code)
+                    exec(compile(s.code, lab, "exec"), names)
+            exec(compile(python_of(text), f"{lab}, cell {place}", "exec"), names)
+        said = capsys.readouterr().out
+        for exercise in exercises().values():
+            assert (f"{exercise.name}: not written yet" in said) == (exercise.lab == lab)
 
 
 RIGHT = """
@@ -156,7 +179,7 @@ get_ipython().set_custom_exc((Exception,), lambda *a, **k: None)
 def updates_until_subnormal(*a):
     return 1
 """
-CASES = {  # the second answer of lab A, what its test cell then holds, the state, a word of the reason
+CASES = {  # the third answer of lab A, what its test cell then holds, the state, a word of the reason
     "right": (RIGHT, None, "right", ""),
     "stub": (
         "def updates_until_subnormal(*a):\n    raise NotImplementedError('not written yet')",
@@ -168,30 +191,97 @@ CASES = {  # the second answer of lab A, what its test cell then holds, the stat
     "crash": (RIGHT.replace("math.log(beta1)", "math.lag(beta1)"), None, "crash", "lag"),
     "syntax": (RIGHT.replace(":", ""), None, "crash", "SyntaxError"),
     "handler": (HANDLER, None, "wrong", "still a normal number"),
-    "magic": (RIGHT, "%nothing_of_this_kind", None, ""),
-    "test": (RIGHT, 'print("updates_until_subnormal: right, 1 point")', None, ""),
     "exit": (RIGHT.replace("return", "import os; os._exit(0); return"), None, "crash", "the kernel ended"),
     "skip": ("# NBVAL_SKIP\n" + RIGHT, None, "crash", "updates_until_subnormal"),
+    "around": ("updates_until_subnormal?\nfiles = !echo\ndisplay(1)\n" + RIGHT + "_ = len(In)", None, "right", ""),
 }
 
 
-def test_plugin_tells_each_exercise(tmp_path):
-    """What counts is that the judge spoke, not that nothing was heard."""
-    source = notebooks.read(LABS[A])
-    tasks = {task.name: task for task in notebooks.tasks(source)}
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """One real run of pytest in a student's folder: cases of one exercise, each a notebook without ids of cells."""
+    folder = tmp_path_factory.mktemp("cases")
+    release.release(folder)
+    source = form.read(LABS[A])
+    for path in folder.glob("*.ipynb"):
+        path.unlink()
+    (task,) = [task for task in form.tasks(source) if task.name == "updates_until_subnormal"]
     for case, (answer, test, _, _) in CASES.items():
-        made = copy.deepcopy(source)
-        task = tasks["updates_until_subnormal"]
-        made["cells"][task.answer]["source"] = answer
-        if test:
-            made["cells"][task.test]["source"] = test
-        needed = [c for c in made["cells"][1:2] + made["cells"][task.answer - 1 : task.test + 1]]
-        needed[0]["source"] = "import math\nfrom aelib.coursework import examine"
-        release.write(made | {"cells": needed}, tmp_path / f"{case}.ipynb")
-    done, verdicts = run(tmp_path, "-n", "2", "--dist=loadfile")
+        heading, written, examined = copy.deepcopy(source["cells"][task.answer - 1 : task.test + 1])
+        written["source"], examined["source"] = answer, test or examined["source"]
+        setup = cell("import math\nfrom aelib.coursework import examine")
+        whole = {"cells": [setup, heading, written, examined], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+        for one in whole["cells"]:
+            one.pop("id", None)
+        (folder / f"{case}.ipynb").write_text(json.dumps(whole), encoding="utf-8")
+    return folder, *pytest_of(folder)
+
+
+def test_plugin_tells_each_exercise(told):
+    """What counts is that the judge spoke, not that nothing was heard; the folder's own settings turn it on."""
+    _, done, outcomes = told
     for case, (_, _, state, word) in CASES.items():
-        row = verdicts.get(case, {}).get("updates_until_subnormal", {"state": None, "reason": ""})
-        assert row["state"] == state and word in row["reason"], f"{case}: {row}"
-    assert done.returncode == 1 and "exercises of wrong.ipynb" in done.stdout
+        found = outcomes.get(case, {}).get("updates_until_subnormal", (None, ""))
+        assert found[0] == state and word in found[1], f"{case}: {found}\n{done.stdout[-3000:]}"
+    assert done.returncode == 1
     assert "Traceback" not in done.stdout.split("wrong.ipynb")[1].split("exercises of")[0]
-    assert all(len(line) <= 110 for line in done.stdout.split("exercises of")[1].splitlines()[1:4])
+
+
+def test_pytest_ends_with_one_table_over_all_labs(told):
+    _, done, _ = told
+    table = done.stdout.split("all labs")[1]
+    assert "right.ipynb" in table and f"2 of {len(CASES)}   " in table.split("together")[1]
+
+
+def test_cells_that_were_not_run_are_not_judged(told):
+    folder, _, _ = told
+    done, outcomes = pytest_of(folder, "right.ipynb::Cell 2")
+    assert outcomes["right"]["updates_until_subnormal"][0] == "not judged", done.stdout
+
+
+def test_progress_reads_what_saved_notebooks_show(tmp_path):
+    """Points of right answers, part of the points where the judge gave part, nothing of what was not saved."""
+    release.release(tmp_path)
+    path = tmp_path / f"{A}.ipynb"
+    made = form.read(path)
+    for c in made["cells"]:
+        call = form.examined(c["source"]) if c["cell_type"] == "code" else None
+        if call and call[0] == "count_hvp":
+            c["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "count_hvp: right, 1 point\n"}]
+        if call and call[0] == "intensity":
+            text = 'intensity: wrong; hint("intensity") says more\nn = 3'
+            c["outputs"] = [{"output_type": "error", "ename": "AnswerWrong", "evalue": text, "traceback": []}]
+    release.write(made, path)
+    (tmp_path / "no lab.ipynb").write_text("{", encoding="utf-8")
+    rows = {row["lab"]: row for row in progress(tmp_path)}
+    assert rows[A] == {"lab": A, "got": 1, "of": 3, "by_hand": 2}
+    worth = {exercise.lab: 0 for exercise in exercises().values()}
+    for exercise in exercises().values():
+        worth[exercise.lab] += exercise.points
+    assert {lab: row["of"] for lab, row in rows.items() if row["of"]} == worth
+
+
+def test_a_cell_that_raises_ends_and_the_next_is_run():
+    """As in a notebook; what it defined before stands."""
+    source = {
+        "cells": [
+            cell("### Exercise 1.1 (1 point)", "markdown"),
+            cell("f = 1\n### BEGIN SOLUTION\n### END SOLUTION"),
+            cell('examine("f", f)'),
+        ]
+    }
+    lab = Lab(form.add_metadata(source))
+    mine = [
+        cell("def f():\n    return g()\nassert False\ndef g():\n    return 1"),
+        cell("await_me = 1"),
+        cell("def g():\n    return 2"),
+    ]
+    pieces = lab.programs(lab.merged(mine), lab.tasks[0])[0]
+    names = {}
+    assert isinstance(run(pieces, names), AssertionError) or names["f"]() == 2
+    assert names["f"]() == 2
+
+
+def test_stored_cells_are_those_of_jupyter(tmp_path):
+    release.write(form.read(LABS[A]), tmp_path / "a.ipynb")
+    assert form.read(tmp_path / "a.ipynb") == form.read(LABS[A])

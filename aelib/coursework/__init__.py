@@ -1,6 +1,6 @@
-"""The labs as coursework: ``examine`` judges an answer, ``hint`` says more; the doctor takes plain gradients too."""
+"""The labs as coursework: ``examine`` judges an answer, ``hint`` says more, ``progress`` reads a folder's points."""
 
-from aelib.coursework.checkup import examine_gradient, examine_model
 from aelib.coursework.judge import examine, hint
+from aelib.coursework.progress import progress
 
-__all__ = ["examine", "examine_gradient", "examine_model", "hint"]
+__all__ = ["examine", "hint", "progress"]

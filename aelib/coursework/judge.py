@@ -1,45 +1,20 @@
-"""What is said of an answer: right, wrong and why, not written yet, or a crash with the student's own line."""
+"""The judge: what is said of an answer, in a notebook by ``examine`` and in grading, in the same words."""
 
 import hashlib
-import hmac
 import os
 import sys
 import time
-import traceback
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 
-from aelib.coursework.exercises import Wrong, find
+from aelib.coursework.exercises import find, find_hints
+from aelib.coursework.findings import UNWRITTEN, Outcome, Wrong, crash, one_line
 
-MIME = "application/vnd.aelib.verdict+json"
-UNWRITTEN = "not written yet"
-_SECRET = os.environ.pop("AELIB_VERDICT_KEY", "")  # set by the pytest plugin for the kernels that it judges
-_hints = {}  # of the last wrong answer to each exercise: those not shown yet
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What came of one answer.
-
-    Attributes:
-        name: of the exercise.
-        state: ``right``, ``wrong``, ``not written``, ``crash`` or ``time``.
-        points: got.
-        of: to be got.
-        reason: one line; empty where the answer is right.
-        text: what the student reads: the table, then the finding.
-        seconds: taken.
-    """
-
-    name: str
-    state: str
-    points: float
-    of: float
-    reason: str = ""
-    text: str = ""
-    seconds: float = 0.0
+MIME = "application/vnd.aelib.outcome+json"
+_first_hints = {}  # of the last answer to each exercise: what the doctor knows beyond its finding
+_shown = {}  # by exercise: how many hints were shown since
 
 
 class AnswerWrong(AssertionError):
@@ -54,72 +29,48 @@ def generator(name, seed=None):
 
     Args:
         name: of the exercise.
-        seed: a number or a word; by default that of the environment variable ``AELIB_SEED``, else "practice".
+        seed: a number or a word; "practice" by default.
     """
-    seed = os.environ.get("AELIB_SEED", "practice") if seed is None else seed
+    seed = "practice" if seed is None else seed
     return np.random.default_rng(list(hashlib.sha256(f"{seed}:{name}".encode()).digest()))
 
 
-def judge(name, answer, seed=None):
-    """Return the ``Verdict`` on an answer; nothing that the answer raises leaves this function.
+def judge(name, answer, seed=None, owner=""):
+    """Return the ``Outcome`` of an answer; nothing that the answer raises leaves this function.
 
     Args:
         name: of the exercise.
         answer: what the student wrote: a function, a class, or values.
         seed: as in ``generator``.
+        owner: whose answer it is, where that is known; for exercises that are given out by name.
     """
     exercise, start = find(name), time.perf_counter()
+    test, rng = exercise.test, generator(name, seed)
 
-    def verdict(state, reason="", text=""):
-        points = exercise.points if state == "right" else 0
-        return Verdict(name, state, points, exercise.points, reason, text or reason, time.perf_counter() - start)
+    def outcome(state, share=0.0, reason="", text="", hints=()):
+        points = exercise.points if state == "right" else round(exercise.points * share, 1)
+        seconds = time.perf_counter() - start
+        return Outcome(name, state, points, exercise.points, reason, text or reason, tuple(hints), seconds)
 
-    if hasattr(type(answer), "judged"):  # handed in: it is judged in a process of its own
-        return answer.judged(seed)
-    _hints.pop(name, None)
     try:
-        if hasattr(type(answer), "obtain"):  # it lives in another process
-            answer = answer.obtain()
         if answer is ... or (isinstance(answer, tuple) and any(part is ... for part in answer)):
-            return verdict("not written", text=UNWRITTEN)
+            return outcome("not written", text=UNWRITTEN)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            exercise.test(answer, generator(name, seed))
+            if exercise.personal:
+                test(answer, rng, owner)
+            else:
+                test(answer, rng)
     except Wrong as wrong:
-        _hints[name] = list(wrong.hints)
+        if wrong.state == "not written":
+            return outcome("not written", text=UNWRITTEN)
         text = f"{wrong.table}\n{wrong.finding}" if wrong.table else wrong.finding
-        return verdict(wrong.state, one_line(wrong.finding), text)
+        return outcome(wrong.state, wrong.share, one_line(wrong.finding), text, wrong.hints)
     except NotImplementedError:
-        return verdict("not written", text=UNWRITTEN)
-    except Exception as error:
-        return verdict(getattr(error, "state", "crash"), crash(error))
-    return verdict("right")
-
-
-def one_line(text, width=300):
-    """Return text on one line, without control characters, at most ``width`` long."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= width else line[: width - 3] + "..."
-
-
-def crash(error):
-    """Return one line on an error raised in an answer: what, and in which line of the student's own code."""
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    if hasattr(error, "state"):
-        return one_line(str(error))  # from another process: it says so itself
-    here = os.path.dirname(os.path.dirname(__file__))
-    own = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((here, "<frozen")) and "site-packages" not in frame.filename
-    ]
-    where = f", in line {own[-1].lineno} of {own[-1].name}: {own[-1].line}" if own and own[-1].line else ""
-    return one_line(what + where)
-
-
-def signature(verdict, secret):
-    """Return the mark by which the plugin knows that this process's judge made a verdict."""
-    return hmac.new(secret.encode(), repr(sorted(asdict(verdict).items())).encode(), "sha256").hexdigest()
+        return outcome("not written", text=UNWRITTEN)
+    except (Exception, SystemExit) as error:  # whatever a student's code may raise
+        return outcome("crash", reason=crash(error))
+    return outcome("right")
 
 
 def examine(name, answer):
@@ -132,27 +83,29 @@ def examine(name, answer):
     Raises:
         AnswerWrong: the answer is wrong, or, under nbgrader, not written.
     """
-    verdict = judge(name, answer)
-    _publish(verdict)
-    if verdict.state == "right":
-        print(f"{name}: right, {verdict.points} point{'s' if verdict.points > 1 else ''}")
-    elif verdict.state == "not written" and "NBGRADER_EXECUTION" not in os.environ:
-        print(f"{name}: {UNWRITTEN}")
-    else:
-        more = f'; hint("{name}") says more' if _hints.get(name) else ""
-        sys.modules["__main__"].__dict__.setdefault("hint", hint)
-        raise AnswerWrong(f"{name}: {verdict.state}{more}\n{verdict.text}") from None
+    outcome = judge(name, answer)
+    _first_hints[name], _shown[name] = outcome.hints, 0
+    if os.environ.get("AELIB_OUTCOMES"):  # set by the pytest plugin for the kernels that it starts
+        from IPython.display import display
+
+        display({MIME: asdict(outcome)}, raw=True)
+    unwritten = outcome.state == "not written"
+    if outcome.state == "right" or (unwritten and "NBGRADER_EXECUTION" not in os.environ):
+        print(outcome.headline)
+        return
+    sys.modules["__main__"].__dict__.setdefault("hint", hint)
+    text = outcome.headline if unwritten else f'{outcome.headline}; hint("{name}") says more\n{outcome.text}'
+    raise AnswerWrong(text) from None
 
 
 def hint(name):
-    """Print the next hint on the last wrong answer to an exercise; each says more than the one before."""
-    find(name)
-    left = _hints.get(name)
-    print(left.pop(0) if left else f"{name}: no further hint; examine your answer first, or once more")
+    """Print the next hint on an exercise or a written question; after the last one the first again.
 
-
-def _publish(verdict):
-    if _SECRET:
-        from IPython.display import display
-
-        display({MIME: asdict(verdict) | {"signature": signature(verdict, _SECRET)}}, raw=True)
+    Args:
+        name: of the exercise, as in its ``examine``; of a question its number, such as "1.7".
+    """
+    name = str(name)
+    hints = [*_first_hints.get(name, ()), *find_hints(name)]
+    place = _shown.get(name, 0) % len(hints)
+    _shown[name] = place + 1
+    print(f"{name}, hint {place + 1} of {len(hints)}: {hints[place]}")

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from aelib.coursework.grading import grade as grading
-from aelib.coursework.notebooks import form as notebooks
-from aelib.coursework.notebooks import release
+from aelib.coursework.notebooks import form, release
 
 
 class Slip(ast.NodeTransformer):
@@ -40,16 +39,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--students", type=int, default=30)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--each-in", default="none")
     given = parser.parse_args()
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         course = Path(folder)
-        sources = {lab: notebooks.read(path) for lab, path in notebooks.labs().items()}
+        sources = {lab: form.read(path) for lab, path in form.labs().items()}
         for number in range(given.students):
             (course / "submissions" / f"student {number}").mkdir(parents=True)
             for lab, source in sources.items():
                 made = release.student(source)
-                for task in notebooks.tasks(source):
+                for task in form.tasks(source):
                     kind, solution = rng.choice(4), source["cells"][task.answer]["source"]
                     if task.kind == "Exercise" and kind:
                         tree = ast.parse(solution)
@@ -57,7 +57,7 @@ def main():
                         made["cells"][task.answer]["source"] = ast.unparse(ast.fix_missing_locations(tree))
                 release.write(made, course / "submissions" / f"student {number}" / f"{lab}.ipynb")
         start, before = time.perf_counter(), os.times()
-        rows = grading.grade(course / "submissions", course / "grades", "benchmark", given.jobs)
+        rows = grading.grade(course / "submissions", course / "grades", "benchmark", given.jobs, each_in=given.each_in)
         seconds, after = time.perf_counter() - start, os.times()
         busy = sum(after[:4]) - sum(before[:4])
         print(

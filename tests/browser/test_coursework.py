@@ -4,8 +4,7 @@ import os
 import subprocess
 import sys
 
-from aelib.coursework.notebooks import form as notebooks
-from aelib.coursework.notebooks import release
+from aelib.coursework.notebooks import form, release
 
 from .conftest import ARTIFACTS, ROOT, run_all
 
@@ -15,12 +14,16 @@ RIGHT = WRONG.replace("floor", "ceil")
 
 def test_an_answer_is_written(page, server, home):
     """Screenshots of each stage are left in tests/artifacts/."""
-    source = notebooks.read(notebooks.labs()["A_what_a_step_costs"])
-    (task,) = [task for task in notebooks.tasks(source) if task.name == "updates_until_subnormal"]
+    source = form.read(form.labs()["A_what_a_step_costs"])
+    (task,) = [task for task in form.tasks(source) if task.name == "updates_until_subnormal"]
     made = release.student(source)
-    setup = made["cells"][1] | {"source": "import math\n\nfrom aelib.coursework import examine, hint"}
+    setup = made["cells"][task.answer] | {
+        "id": "setup",
+        "source": "import math\n\nfrom aelib.coursework import examine, hint",
+    }
     made["cells"] = [setup, *made["cells"][task.answer - 1 : task.test + 1]]
     (home / "course").mkdir(exist_ok=True)
+    (home / "course" / "pytest.ini").write_text(release.SETTINGS, encoding="utf-8")
     path = home / "course" / "lab.ipynb"
     release.write(made, path)
     ARTIFACTS.mkdir(exist_ok=True)
@@ -45,7 +48,7 @@ def test_an_answer_is_written(page, server, home):
     page.keyboard.press("Control+s")
     page.wait_for_timeout(2000)
     assert "math.ceil" in path.read_text(encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "aelib.coursework.plugin", "-n", "0", "course/lab.ipynb"]
+    command = [sys.executable, "-m", "pytest", "-n", "0", "course/lab.ipynb"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0 and "1 of 1   right" in done.stdout, done.stdout

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from aelib.coursework.doctor import wrong_lines as bank
+from aelib.coursework.doctor.observation import close
 from aelib.coursework.doctor.pass_algebra import steps, terms_of
-from aelib.coursework.doctor.tracing import close
 
 
 @dataclass
@@ -24,7 +24,7 @@ def search(observations):
     """Return the ``Cause`` of the first wrong quantity of all these observations; without words where none is found."""
     main = observations[0]
     quantity, layer = main.wrong[0]
-    found = known(observations) or two_changes(observations) or coefficients(main)
+    found = known(observations) or two_changes(observations) or coefficients(observations)
     if found:
         return found
     hidden = [q for q, _, l in suspects(main) if l == layer and (q, l) not in main.seen and "grad" in q]
@@ -55,7 +55,7 @@ def known(observations):
         for q, first, where in tried:
             for variant in bank.variants(q, first):
                 wrong = (q, first, where, variant.terms)
-                if all(o.explained(o.wrong[:1], wrong) for o in observations):
+                if all(o.explained([k for k in o.wrong if k[0] == o.wrong[0][0]], wrong) for o in observations):
                     whole = all(o.explained(o.order, wrong) for o in observations)
                     if whole or q == quantity:
                         hits.append((not whole, variant.rank, len(hits), variant, wrong))
@@ -81,15 +81,22 @@ def two_changes(observations):
     """Return the ``Cause`` if known changes of two terms of the line, together, give what was seen."""
     main = observations[0]
     *_, (q, first, layer) = suspects(main)
-    keys = [o.wrong[0] for o in observations]
+    starts = {(q, l) for q, l, start in steps(main.probe.name, len(main.probe.layers)) if start}
+    keys = [
+        (o, key)
+        for o in observations
+        for key in o.wrong
+        if key == o.wrong[0] or (first is None and key[0] == q and key not in starts)
+    ]
     variants, changes = [], []
     for variant in bank.variants(q, first):
-        made = [o.simulate((q, first, k[1], variant.terms))[k] for o, k in zip(observations, keys, strict=True)]
+        made = [o.simulate((q, first, key[1], variant.terms))[key] for o, key in keys]
         if variant.index is not None and all(a is not None for a in made):
-            pairs = zip(observations, made, keys, strict=True)
             variants.append(variant)
-            changes.append(np.concatenate([np.ravel(a - o.expected[k]) for o, a, k in pairs]))
-    rest = np.concatenate([np.ravel(o.seen[k] - o.expected[k]) for o, k in zip(observations, keys, strict=True)])
+            changes.append(
+                np.concatenate([np.ravel(a - o.expected[key]) for a, (o, key) in zip(made, keys, strict=True)])
+            )
+    rest = np.concatenate([np.ravel(o.seen[key] - o.expected[key]) for o, key in keys])
     best = None
     for i, (one, change) in enumerate(zip(variants, changes, strict=True)):
         others = [j for j in range(i) if variants[j].index != one.index]
@@ -103,20 +110,37 @@ def two_changes(observations):
     return Cause(q, layer, f"there: {a.change}, and {b.change}", f"{a.cause}, and {b.cause}")
 
 
-def coefficients(main):
-    """Return the ``Cause`` if the right terms of a line, with other coefficients, give what was seen."""
-    layer = main.wrong[0][1]
+def coefficients(observations):
+    """Return the ``Cause`` if the right terms of a line, with other coefficients, give what was seen everywhere.
+
+    The coefficients must be the same for all observations: one number is always a multiple of another.
+    """
+    main = observations[0]
     for q, first, l in suspects(main):
-        terms = terms_of(q, first)
-        keys = main.wrong[:1] if (q, l) in main.seen else [key for key in main.order if key[1] == layer]
-        columns = []
-        for i in range(len(terms)):
-            without = main.simulate((q, first, l, (*terms[:i], *terms[i + 1 :])))
-            columns.append(np.concatenate([np.ravel(main.expected[key] - without[key]) for key in keys]))
-        rest = np.concatenate([np.ravel(main.seen[key] - main.expected[key]) for key in keys])
-        if columns:
-            c = np.linalg.lstsq(np.transpose(columns), rest, rcond=None)[0]
-            if close(np.transpose(columns) @ c, rest, 1e-7):
-                text = " + ".join(f"{1 + x:.4g} {bank.write(term)}" for x, (_, term) in zip(c, terms, strict=True))
-                return Cause(q, l, f"there: {text}, each to be 1", "a wrong coefficient")
+        found = [_fitted(o, q, first, l - len(main.probe.layers)) for o in observations]
+        if len(found) < 2 or any(c is None for c in found) or not np.allclose(found, found[0], rtol=1e-6, atol=1e-8):
+            continue
+        terms = zip(found[0], terms_of(q, first), strict=True)
+        text = " + ".join(f"{round(1 + x, 8) + 0.0:.4g} {bank.write(term)}" for x, (_, term) in terms)
+        return Cause(q, l, f"there: {text}, each to be 1", "a wrong coefficient")
     return None
+
+
+def _fitted(observation, q, first, from_last):
+    """Return by how much the coefficients of a line differ from 1 in one observation, or None if no others fit."""
+    l, terms = len(observation.probe.layers) + from_last, terms_of(q, first)
+    wrong = [key for key in observation.wrong if key[0] == observation.wrong[0][0]]
+    keys = wrong if (q, l) in observation.seen else [key for key in observation.order if key[1] == l]
+    if (q, l) in observation.seen:
+        keys = [key for key in wrong if key == (q, l)]
+    columns = []
+    for i in range(len(terms)):
+        without = observation.simulate((q, first, l, (*terms[:i], *terms[i + 1 :])))
+        if not keys or any(without[key] is None for key in keys):
+            return None
+        columns.append(np.concatenate([np.ravel(observation.expected[key] - without[key]) for key in keys]))
+    rest = np.concatenate([np.ravel(observation.seen[key] - observation.expected[key]) for key in keys]) if keys else []
+    if not columns:
+        return None
+    c = np.linalg.lstsq(np.transpose(columns), rest, rcond=None)[0]
+    return c if close(np.transpose(columns) @ c, rest, 1e-7) else None

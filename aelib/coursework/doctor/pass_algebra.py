@@ -136,12 +136,12 @@ def evaluate(values, terms, l, out):
     for coefficient, term in terms:
         if any(factor in ("b", "q") and (factor, l) not in values for factor, _ in term):
             continue  # a layer without bias
-        if callable(coefficient):
-            coefficient = coefficient(n, widths[l], widths[0])
         try:
+            if callable(coefficient):
+                coefficient = coefficient(n, widths[l], widths[0])
             arrays = [look(values, factor, l) for factor, _ in term]
             total = total + coefficient * np.einsum(",".join(where for _, where in term) + "->" + out, *arrays)
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, ZeroDivisionError):
             return None
     return total if total.shape == shape else None
 

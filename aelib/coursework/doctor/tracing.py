@@ -1,50 +1,12 @@
-"""Calls of a student's function: what it raises, in which line a wrong array is made, how far it came."""
+"""In which line of a student's function a wrong array is made, and how far a function came that raised."""
 
 import linecache
 import re
 import sys
-import traceback
-import warnings
 
 import numpy as np
 
-from aelib.coursework.judge import crash
-
-
-class Failed(Exception):
-    """An answer did not return what it must: the message says why, in one line.
-
-    Attributes:
-        status: ``wrong``, ``crash``, ``time`` or ``not written``.
-        quantity: that has a wrong form, or "".
-        layer: its layer, or None.
-        cause: the likely cause, or "".
-        frames: of the function, where it raised: (line of code, local variables).
-    """
-
-    def __init__(self, status, text, quantity="", layer=None, cause="", frames=()):
-        super().__init__(text)
-        self.status, self.quantity, self.layer, self.cause, self.frames = status, quantity, layer, cause, frames
-
-
-def call(answer, arguments):
-    """Return answer(*arguments) without its warnings; raise ``Failed`` where it raises."""
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            return answer(*arguments)
-    except NotImplementedError:
-        raise Failed("not written", "not written yet") from None
-    except TimeoutError as error:
-        raise Failed("time", crash(error)) from None
-    except (Exception, SystemExit) as error:  # whatever a student's code may raise
-        code = getattr(answer, "__code__", None)
-        frames = [
-            (linecache.getline(frame.f_code.co_filename, line).strip(), frame.f_locals)
-            for frame, line in traceback.walk_tb(error.__traceback__)
-            if code and frame.f_code.co_filename == code.co_filename
-        ]
-        raise Failed(getattr(error, "state", "crash"), crash(error), frames=frames) from None
+from aelib.coursework.doctor.observation import Finding, call, close
 
 
 def unreached(failure, right):
@@ -54,7 +16,7 @@ def unreached(failure, right):
     decide between them.
 
     Args:
-        failure: the ``Failed``.
+        failure: the ``Finding``.
         right: all arrays, by (quantity, layer), in the order of computation.
     """
     missing = {}
@@ -66,13 +28,6 @@ def unreached(failure, right):
     target = failure.frames[-1][0].split("=")[0]
     named = [key for key in missing.values() if re.search(rf"\b{key[0]}\b", target)]
     return (named or list(missing.values()))[0]
-
-
-def close(a, b, tolerance):
-    """Whether two arrays agree, relative to the norm of the second."""
-    if a is None or b is None:
-        return False
-    return bool(np.linalg.norm(np.ravel(a - b)) <= tolerance * (np.linalg.norm(np.ravel(b)) or 1))
 
 
 def line_where(answer, arguments, test):
@@ -99,7 +54,7 @@ def line_where(answer, arguments, test):
         try:
             sys.settrace(watch)
             call(answer, arguments)
-        except Failed:
+        except Finding:
             pass
         finally:
             sys.settrace(before)

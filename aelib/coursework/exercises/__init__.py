@@ -63,22 +63,9 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["EXERCISES", "Exercise", "Wrong", "exercise", "exercises", "find"]
+from aelib.coursework.findings import Wrong
 
-
-class Wrong(Exception):
-    """An answer is wrong; the message says in one sentence what was seen.
-
-    Args:
-        finding: the sentence, or at most six lines.
-        table: what is right and what is wrong, shown above the finding.
-        hints: what ``hint`` shows, one after the other.
-        state: ``wrong``; or ``crash`` or ``time``, where the test itself caught what the answer did.
-    """
-
-    def __init__(self, finding, table="", hints=(), state="wrong"):
-        super().__init__(finding)
-        self.finding, self.table, self.hints, self.state = finding, table, tuple(hints), state
+__all__ = ["EXERCISES", "QUESTIONS", "Exercise", "Wrong", "exercise", "exercises", "find", "find_hints", "question"]
 
 
 @dataclass(frozen=True)
@@ -90,33 +77,45 @@ class Exercise:
         lab: the notebook's name without its ending.
         points: what a right answer is worth.
         test: function (answer, rng) that returns when the answer is right and raises ``Wrong`` when it is not.
-        own: functions that are answers by design, as ``audit`` names them: ``aelib.passes.forward``.
+        hints: what ``hint`` shows, three or more.
+        own: functions that are answers by design, by their dotted names: ``aelib.passes.forward``.
         seconds: limit of time for grading one answer.
+        personal: whether the test takes a third argument, whose answer it is ("" where that is not known).
     """
 
     name: str
     lab: str
     points: int
     test: Callable
+    hints: tuple = ()
     own: tuple = ()
     seconds: float = 30
+    personal: bool = False
 
 
 EXERCISES = {}
+QUESTIONS = {}  # hints for the written questions, by number
 
 
-def exercise(name, lab, points, own=(), seconds=30):
+def exercise(name, lab, points, hints=(), own=(), seconds=30, personal=False):
     """Register the decorated test (answer, rng) under a name."""
 
     def register(test):
         if name in EXERCISES and EXERCISES[name].test.__module__ != test.__module__:
             raise ValueError(f"two exercises are called {name!r}: choose another name")
-        if isinstance(own, str):
-            raise ValueError(f"own={own!r} of {name}: a tuple of names is expected")
-        EXERCISES[name] = Exercise(name, lab, points, test, tuple(own), seconds)
+        if isinstance(own, str) or isinstance(hints, str):
+            raise ValueError(f"own and hints of {name}: tuples are expected")
+        EXERCISES[name] = Exercise(name, lab, points, test, tuple(hints), tuple(own), seconds, personal)
         return test
 
     return register
+
+
+def question(number, hints):
+    """Register the hints for a written question, by its number: ``question("4.4", (...))``."""
+    if isinstance(hints, str):
+        raise ValueError(f"hints of question {number}: a tuple is expected")
+    QUESTIONS[number] = tuple(hints)
 
 
 def exercises():
@@ -135,3 +134,19 @@ def find(name):
     if name not in exercises():
         raise ValueError(f"there is no exercise {name!r}; there are: {', '.join(EXERCISES)}")
     return EXERCISES[name]
+
+
+def find_hints(name):
+    """Return the hints for an exercise, by its name, or for a written question, by its number.
+
+    Raises:
+        ValueError: there is neither.
+    """
+    exercises()
+    hints = EXERCISES[name].hints if name in EXERCISES else QUESTIONS.get(name)
+    if not hints:
+        raise ValueError(
+            f"there are no hints for {name!r}: expected the name of an exercise ({', '.join(EXERCISES)}) or the number "
+            f"of a written question ({', '.join(sorted(QUESTIONS))})"
+        )
+    return hints

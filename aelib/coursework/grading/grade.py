@@ -1,239 +1,215 @@
-"""Grading: from each submission a notebook of the labs' own cells and the student's answers, which nbval runs.
+"""Grading a course: read what was handed in, judge each answer apart, write tables and pages."""
 
-Nothing that a student changed outside the answers is used. Each answer runs in a process of its own (``answers``), so
-the kernel that nbval talks to runs the judge alone. The verdicts come from the pytest plugin, as they do for a student.
-"""
-
-import contextlib
-import csv
-import io
-import json
 import os
-import subprocess
-import sys
-import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from aelib.coursework.exercises import EXERCISES, exercises
-from aelib.coursework.grading import submissions
-from aelib.coursework.grading.answers import Submitted
-from aelib.coursework.notebooks import form as notebooks
-from aelib.coursework.notebooks import release
-from aelib.files import save_text
+from aelib.coursework.exercises import exercises
+from aelib.coursework.grading import downloads, isolated, report, submissions
+from aelib.coursework.notebooks import form
 
-COLUMNS = ("student", "lab", "number", "exercise", "points", "of", "state", "reason", "seconds")
-ORDERS = "answers.json"
 BY_HAND = "by hand"
 
 
-def submitted(lab, name):
-    """Return the answer to an exercise that stands beside a graded notebook; called there."""
-    return Submitted(name, json.loads(Path(ORDERS).read_text(encoding="utf-8"))[lab][name])
-
-
-def graded_notebook(lab, source, orders):
-    """Return the notebook that nbval runs: a heading and one cell for each exercise that has an order."""
-
-    def code(name, text):
-        cell = {"cell_type": "code", "id": name, "metadata": {}, "source": text}
-        return cell | {"outputs": [], "execution_count": None}
-
-    cells = [
-        code("start", "from aelib.coursework import examine\nfrom aelib.coursework.grading.grade import submitted")
-    ]
-    for task in notebooks.tasks(source):
-        if task.name in orders:
-            heading = f"### {task.kind} {task.number} ({task.points} point{'s' * (task.points > 1)})"
-            cells.append({"cell_type": "markdown", "id": f"h-{task.name}", "metadata": {}, "source": heading})
-            cells.append(code(f"c-{task.name}", f'examine("{task.name}", submitted("{lab}", "{task.name}"))'))
-    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-    return {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-
-
-def judged(folder, orders, sources, seed):
-    """Return the verdicts on one student's answers, by lab and name, as nbval and the plugin told them.
+def orders_of(submission, labs, due):
+    """Return what is to be judged of one student, by lab and name of the exercise.
 
     Args:
-        folder: an empty one, to work in.
-        orders: by lab and name, what ``submissions.order`` returned.
-        sources: the source notebooks, by lab.
-        seed: of the random inputs.
+        submission: a ``Submission``.
+        labs: the labs by name, ``submissions.sources()``.
+        due: names of the labs that count.
     """
-    folder = Path(folder)
-    (folder / ORDERS).write_text(json.dumps(orders), encoding="utf-8")
-    (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-    told, paths = folder / "verdicts.jsonl", []
-    for lab, wanted in orders.items():
-        paths.append(folder / f"{lab}.ipynb")
-        release.write(graded_notebook(lab, sources[lab], wanted), paths[-1])
-    longest = max(EXERCISES[name].seconds for wanted in orders.values() for name in wanted)
-    options = ["-q", "-p", "aelib.coursework.plugin", "-p", "no:cacheprovider", "-p", "no:xdist", "--nbval-lax"]
-    options += [
-        "--nbval-current-env",
-        "--nbval-kernel-startup-timeout=180",
-        f"--nbval-cell-timeout={longest + 60}",
-        f"--verdicts={told}",
-    ]
-    environment = os.environ | {"AELIB_SEED": str(seed), "OPENBLAS_NUM_THREADS": "1", "PYTEST_ADDOPTS": ""}
-    root = str(Path(__file__).resolve().parents[3])
-    environment["PYTHONPATH"] = os.pathsep.join([root, *filter(None, [environment.get("PYTHONPATH")])])
-    subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "-c", "pytest.ini", *(path.name for path in paths)],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    found = {}
-    with contextlib.suppress(OSError), open(told, encoding="utf-8") as stream:
-        for line in stream:
-            row = json.loads(line)
-            found[Path(row.pop("file")).stem, row["name"]] = row
-    return found
+    return {
+        lab: {
+            task.name: submissions.order(labs[lab], task, handed_in)
+            for task in labs[lab].tasks
+            if task.kind == "Exercise"
+        }
+        for lab, handed_in in submission.labs.items()
+        if lab in due
+    }
 
 
-def borrowed(name, order):
-    """Return one line on each function of the package that is this answer, and that the answer seems to call."""
-    code = "\n".join(piece for _, own in order["programs"] for piece in own)
-    names = [(dotted, *dotted.split(".")[-2:]) for dotted in EXERCISES[name].own]
-    return [f"it seems to call {d}" for d, m, f in names if f"{m}.{f}" in code or f"from aelib.{m} import" in code]
-
-
-def grade_one(folder, sources, seed, labs=None):
-    """Return (rows, submission) of one student; nothing in the folder can make it fail.
+def rows_of(submission, labs, due, orders, outcomes):
+    """Return the rows of one student.
 
     Args:
-        folder: the student's.
-        sources: the source notebooks, by lab.
-        seed: of the random inputs.
-        labs: the labs that were to be handed in; by default those that were.
+        submission: a ``Submission``.
+        labs: the labs by name.
+        due: names of the labs that count.
+        orders: what was judged.
+        outcomes: dicts of outcomes, by lab and name.
     """
-    submission = submissions.read(folder, sources)
-    orders = {}
-    for lab, handed_in in submission.labs.items():
-        wanted = {t.name: t for t in notebooks.tasks(sources[lab]) if t.kind == "Exercise"}
-        orders[lab] = {name: submissions.order(sources[lab], task, handed_in) for name, task in wanted.items()}
-        submission.notes += [f"{lab}, {name}: {note}" for name in wanted for note in borrowed(name, orders[lab][name])]
-        for path, notebook in handed_in:
-            submission.notes += [f"{path.name}, {line}" for line in submissions.changed(sources[lab], notebook)]
-    verdicts, failed = {}, Counter()
-    while left := {lab: {n: o for n, o in each.items() if (lab, n) not in verdicts} for lab, each in orders.items()}:
-        left = {lab: each for lab, each in left.items() if each}
-        if not left:
-            break
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as work:
-            more = judged(work, left, sources, seed)
-        for lab, each in left.items():  # where the judge itself was ended, the first without a verdict did it
-            for name in each:
-                row = more.get((lab, name))
-                if row is None or "kernel" in row["reason"].lower():
-                    failed[lab, name] += 1
-                    if failed[lab, name] == 2:  # once may be a busy machine's fault
-                        verdicts[lab, name] = dict(state="crash", points=0, reason="it ended the judge", text="")
-                    break
-                verdicts[lab, name] = row
     rows = []
-    for lab in labs or submission.labs:
-        for task in notebooks.tasks(sources[lab]):
-            row = dict(student=submission.student, lab=lab, number=task.number, exercise=task.name, of=task.points)
-            if lab not in submission.labs:
-                row |= dict(points=0, state="not handed in", reason=f"no notebook of {lab} was found", text="")
+    for lab in due:
+        handed_in = submission.labs.get(lab, [])
+        times = [file.time for file, _ in handed_in if file.time is not None]
+        for task in labs[lab].tasks:
+            row = dict(student=submission.student.name, lab=lab, number=task.number, exercise=task.name, of=task.points)
+            row |= dict(points=0, reason="", text="", note="", seconds=0.0, time=max(times, default=None))
+            if not handed_in:
+                unread = f"; {submission.notes[0]}" if submission.notes else ""
+                row |= dict(state="not handed in", reason=f"no notebook of {lab} was found{unread}")
             elif task.kind == "Question":
-                texts = [submissions.written(sources[lab], n, task) for _, n in submission.labs[lab]]
+                texts = [submissions.written(labs[lab], notebook, task) for _, notebook in handed_in]
                 text = max(texts, key=len)
-                row |= dict(points="", state=BY_HAND if text else "not written", reason="", text=text)
-                row |= {} if text else {"points": 0}
+                row |= dict(points="", state=BY_HAND if text else "not written", text=text)
+                row["reason"] = "" if text else "nothing was found under the question"
             else:
-                verdict = verdicts[lab, task.name]
-                row |= {key: verdict.get(key, "") for key in ("points", "state", "reason", "text", "seconds")}
-                row["seconds"] = round(row["seconds"] or 0, 2)
-            if row["state"] == "not written":
-                row["reason"] = "nothing was written"
+                outcome = outcomes[lab][task.name]
+                row |= {key: outcome[key] for key in ("points", "state", "reason", "text")}
+                row["seconds"] = round(outcome["seconds"], 2)
+                notes = submissions.notes_on(labs[lab], task, orders[lab][task.name], handed_in, outcome)
+                row["note"] = "; ".join(notes)
+                if row["state"] == "not written":
+                    row["reason"] = "nothing was written"
             rows.append(row)
-    return rows, submission
+    return rows
 
 
-def page(rows, submission):
-    """Return one student's page, in Markdown."""
-    points = sum(row["points"] or 0 for row in rows)
-    by_hand = sum(row["of"] for row in rows if row["state"] == BY_HAND)
-    of = sum(row["of"] for row in rows) - by_hand
-    lines = [f"# {submission.student}: {points:g} of {of:g} points", ""]
-    if by_hand:
-        lines += [f"Written answers, {by_hand:g} points, are still to be read by a person.", ""]
-    lines += [f"- {note}" for note in submission.notes] + [""] * bool(submission.notes)
-    for lab in dict.fromkeys(row["lab"] for row in rows):
-        own = [row for row in rows if row["lab"] == lab]
-        lines += [f"## {lab}", "", "| | exercise | points | | |", "|---|---|---|---|---|"]
-        for row in own:
-            got = "" if row["points"] == "" else f"{row['points']:g}"
-            reason = row["reason"].replace("|", "\\|").replace("<", "&lt;")
-            lines.append(
-                f"| {row['number']} | {row['exercise']} | {got} of {row['of']:g} | {row['state']} | {reason} |"
-            )
-        lines.append("")
-        for row in own:
-            if row["state"] == BY_HAND or row["state"] == "wrong":
-                fence = "`" * max([3, *(len(run) + 1 for run in row["text"].split() if set(run) == {"`"})])
-                lines += [f"### {row['number']} {row['exercise']}", "", fence + "text", row["text"], fence, ""]
-    return "\n".join(lines)
-
-
-def grade(folder, into, seed, jobs=None, labs=None):
-    """Grade every student's folder in a folder; write ``grades.csv`` and one page a student.
+def judged(submission, labs, due, seed, command=None):
+    """Return the rows of one student, judged.
 
     Args:
-        folder: of the submissions, one folder a student.
-        into: folder to write to; grades that are there are replaced.
+        submission: a ``Submission``.
+        labs: the labs by name.
+        due: names of the labs that count.
+        seed: of the random inputs.
+        command: of a container, or None.
+    """
+    orders, owner = orders_of(submission, labs, due), submission.student.name
+    if command:
+        outcomes = isolated.all_judged_in(command, orders, seed, owner)
+    else:
+        outcomes = isolated.all_judged(orders, seed, owner)
+    return rows_of(submission, labs, due, orders, outcomes)
+
+
+def add_alike(rows, submitted, labs):
+    """Note in the rows which answers are alike: the same but for names, comments and blanks; or the same words.
+
+    Args:
+        rows: of those that are graded now.
+        submitted: the submissions of all students.
+        labs: the labs by name.
+    """
+    shapes = {}
+    for submission in submitted:
+        for lab, handed_in in submission.labs.items():
+            for task in labs[lab].tasks:
+                for shape in _shapes(labs[lab], task, handed_in):
+                    shapes.setdefault((lab, task.name, shape), []).append(submission.student.name)
+    models = {
+        (lab, task.name, shape)
+        for lab, each in labs.items()
+        for task in each.tasks
+        if task.kind == "Exercise"
+        for shape in [submissions.shape(submissions.answer_of(each.solution(task), task.names))]
+    }
+    for (lab, name, shape), students in shapes.items():
+        model = (lab, name, shape) in models
+        if not model and len(set(students)) < 2:
+            continue
+        for row in rows:
+            if (row["lab"], row["exercise"]) == (lab, name) and row["student"] in students:
+                others = sorted(set(students) - {row["student"]})
+                alike = [*(["the solution in labs/"] if model else []), *others[:5]]
+                if alike:
+                    row["note"] = "; ".join(filter(None, [row["note"], f"equal but for names to {', '.join(alike)}"]))
+
+
+def _shapes(lab, task, handed_in):
+    if task.kind == "Question":
+        texts = {" ".join(submissions.written(lab, notebook, task).lower().split()) for _, notebook in handed_in}
+        return {text for text in texts if len(text) >= 40}
+    codes = submissions.code_of(task, submissions.order(lab, task, handed_in))
+    return set(filter(None, map(submissions.shape, codes)))
+
+
+def named(labs, known):
+    """Return labs by their names or numbers: ``3`` or ``03_optimizers``.
+
+    Raises:
+        ValueError: a lab is unknown.
+    """
+    found = []
+    for lab in labs:
+        short = lab.zfill(2) if lab.isdigit() else lab
+        hits = [name for name in known if name == lab or name.split("_")[0] == short]
+        if not hits:
+            raise ValueError(f"no lab is called {lab}: expected some of {', '.join(known)}")
+        found += hits
+    return sorted(set(found))
+
+
+def grade(folder, into, seed, jobs=None, labs=None, student=None, each_in="auto", form_of="long", say=print):
+    """Grade what students handed in; write tables and a page for each student.
+
+    Args:
+        folder: of the submissions: one folder a student, or what a learning platform gave; or an archive of it.
+        into: folder to write to; grades that are there are replaced, ``by_hand.csv`` is read and kept.
         seed: of the random inputs: a word.
         jobs: number of students at a time; by default the number of processors.
         labs: which were to be handed in; by default those that somebody handed in.
+        student: grade this one alone, by the name in the table, and keep the rows of the others.
+        each_in: ``bwrap``: each student in a container; ``none``; ``auto``: in a container where there is bubblewrap.
+        form_of: ``long``, or ``moodle`` or ``canvas`` for a table of sums in that platform's form, too.
+        say: prints a line.
 
     Returns:
         list of the rows of ``grades.csv``, as dicts.
 
     Raises:
-        FileNotFoundError: there is no such folder, or no folder in it.
-        ValueError: a lab is unknown.
+        FileNotFoundError: there is no such folder, or nobody in it; or no bubblewrap where it is asked for.
+        ValueError: a lab or a student is unknown, or a table cannot be read.
     """
     from tqdm.auto import tqdm
 
     folder, into = Path(folder), Path(into)
-    sources = {lab: notebooks.read(path) for lab, path in notebooks.labs().items()}
+    sources = submissions.sources()
     exercises()
-    if unknown := set(labs or ()) - set(sources):
-        raise ValueError(f"no lab is called {', '.join(sorted(unknown))}: expected some of {', '.join(sources)}")
-    students = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not students:
-        raise FileNotFoundError(f"no folder in {folder}: expected one for each student")
-    if not labs:
-        labs = sorted({lab for student in students for lab in submissions.read(student, sources).labs}) or list(sources)
+    due = named(labs or (), sources)
+    everybody = [submissions.read(one, sources) for one in downloads.students(folder)]
+    names = [one.student.name for one in everybody]
+    if student is not None and student not in names:
+        raise ValueError(f"no student is called {student!r}: expected one of {', '.join(names)}")
+    due = due or sorted({lab for one in everybody for lab in one.labs if one.labs}) or sorted(sources)
+    due = [lab for lab in due if sources[lab].tasks]
+    command = None
+    if each_in != "none":
+        try:
+            hidden = [
+                folder,
+                into,
+                *{path.parent for path in form.labs().values()},
+                Path(form.__file__).parents[3] / "tests",
+            ]
+            command = isolated.container(hidden)
+        except FileNotFoundError as error:
+            if each_in == "bwrap":
+                raise
+            say(f"{error}: answers are judged in processes of their own, which can read what you can read")
     into.mkdir(parents=True, exist_ok=True)
+    kept = report.read_rows(into / "grades.csv") if student is not None else []
+    wanted = [one for one in everybody if student in (None, one.student.name)]
     done = {}
     try:
         with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
-            waiting = {pool.submit(grade_one, student, sources, seed, labs): student for student in students}
-            for each in tqdm(as_completed(waiting), total=len(waiting), unit="student", disable=None):
-                student = waiting[each]
-                rows, submission = each.result()
-                done[student] = rows
-                save_text(into / f"{student.name}.md", page(rows, submission))
+            waiting = {pool.submit(judged, one, sources, due, seed, command): one for one in wanted}
+            try:
+                for each in tqdm(as_completed(waiting), total=len(waiting), unit="student", disable=None):
+                    done[waiting[each].student.name] = each.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
     finally:
-        rows = [row for student in students for row in done.get(student, ())]
-        write_csv(rows, into / "grades.csv")
+        if done:
+            rows = [row for one in wanted for row in done.get(one.student.name, ())]
+            add_alike(rows, everybody, sources)
+            rows += [row for row in kept if row["student"] != student]
+            report.write(rows, wanted, everybody, into, form_of)
     return rows
-
-
-def write_csv(rows, path):
-    """Write the rows as a table, atomically."""
-    stream = io.StringIO(newline="")
-    table = csv.DictWriter(stream, COLUMNS, extrasaction="ignore")
-    table.writeheader()
-    table.writerows(rows)
-    save_text(path, stream.getvalue())
 
 
 def summary(rows):

@@ -1,12 +1,17 @@
-"""What one answer needs of its lab: the statements above it that bind the names it uses, and those that these need."""
+"""Cells as IPython reads them, their statements, and what one answer needs of a notebook."""
 
 import ast
 import builtins
-import contextlib
+import re
 import symtable
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
-from aelib.coursework.notebooks.form import BEGIN
+TIMED = re.compile(r"\s*%%(time|timeit|capture|prun)\b[^\n]*")  # cell magics that run the cell as it stands
+
+
+class Unreadable(ValueError):
+    """A cell is no Python, or none that can be looked at."""
 
 
 @dataclass(frozen=True)
@@ -14,38 +19,66 @@ class Statement:
     """One statement at the top level of a notebook.
 
     Attributes:
-        code: its source.
+        code: its source, without comments.
         binds: the names that it binds.
         uses: the names from outside that it uses, now or when a function that it defines is called.
         changes: the names whose values it may change in place, as ``fit(model, X)`` changes ``model``.
+        place: its place among the statements of its cell.
+        defines: whether it is an import, a function or a class.
+        star: whether it is an import of everything.
     """
 
     code: str
     binds: frozenset
     uses: frozenset
     changes: frozenset = frozenset()
+    place: int = 0
+    defines: bool = False
+    star: bool = False
 
 
-def plain(source):
-    """Return a cell's source without IPython's magics and shell commands."""
-    lines = source.split("\n")
-    return "\n".join("" if line.lstrip().startswith(("%", "!", "?")) else line for line in lines)
+@cache
+def _transformer():
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    return TransformerManager()
 
 
-def statements(source):
-    r"""Return the statements of a cell.
+def python_of(source):
+    r"""Return a cell as the Python that IPython makes of it: magics, shell commands and ``name?`` are calls.
+
+    >>> python_of("files = !ls\nx = (1\n     % 2)\n")
+    "files = get_ipython().getoutput('ls')\nx = (1\n     % 2)\n"
+    """
+    if timed := TIMED.match(source):
+        source = source[timed.end() :]
+    return _transformer().transform_cell(source)
+
+
+def parsed(source):
+    """Return the statements of a cell as nodes of a syntax tree.
 
     Raises:
         SyntaxError: it is no Python.
-
-    >>> [(sorted(s.binds), sorted(s.uses)) for s in statements("def f(x):\n    return a * x\nb = f(2)")]
-    [(['f'], ['a']), (['b'], ['f'])]
+        Unreadable: it is nested too deeply, or holds what the compiler refuses to read.
     """
-    source = plain(source)
+    try:
+        return ast.parse(python_of(source)).body
+    except SyntaxError:
+        raise
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise Unreadable(f"{type(error).__name__}: {error}") from None
+
+
+@lru_cache(4096)
+def _statements(source):
     found = []
-    for node in ast.parse(source).body:
-        code = ast.unparse(node)
-        table = symtable.symtable(code, "cell", "exec")
+    for place, node in enumerate(parsed(source)):
+        try:
+            code = ast.unparse(node)
+            table = symtable.symtable(code, "cell", "exec")
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise Unreadable(f"{type(error).__name__}: {error}") from None
         symbols = table.get_symbols()
         binds = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
         uses = {s.get_name() for s in symbols if s.is_referenced()}
@@ -54,28 +87,59 @@ def statements(source):
             scope = inner.pop()
             inner += scope.get_children()
             uses |= {s.get_name() for s in scope.get_symbols() if s.is_global()}
-        found.append(Statement(code, frozenset(binds), frozenset(uses - set(dir(builtins))), frozenset(_changed(node))))
+        defines = isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef)
+        star = isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names)
+        if isinstance(node, ast.For):  # what it runs over is bound before it is used
+            uses -= {part.id for part in ast.walk(node.target) if isinstance(part, ast.Name)} - {
+                part.id for part in ast.walk(node.iter) if isinstance(part, ast.Name)
+            }
+        uses = frozenset(uses - set(dir(builtins)))
+        found.append(Statement(code, frozenset(binds), uses, frozenset(_changed(node)), place, defines, star))
     return found
 
 
+def statements(source):
+    r"""Return the statements of a cell.
+
+    Raises:
+        SyntaxError: it is no Python.
+        Unreadable: it is nested too deeply, or holds what the compiler refuses to read.
+
+    >>> [(sorted(s.binds), sorted(s.uses)) for s in statements("def f(x):\n    return a * x\nb = f(2)")]
+    [(['f'], ['a']), (['b'], ['f'])]
+    """
+    return list(_statements(source))
+
+
+def statements_if_any(source):
+    """Return the same; none of a cell that cannot be read, which IPython does not run either."""
+    try:
+        return statements(source)
+    except (SyntaxError, Unreadable):
+        return []
+
+
+LOOKING = ("check_", "examine", "picture", "print", "display", "hint")  # calls of such names change nothing
+
+
 def _changed(node):
-    if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)):
+    if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
         return
     for part in ast.walk(node):
         if isinstance(part, ast.Expr) and isinstance(part.value, ast.Call):
             call = part.value
-            if isinstance(call.func, ast.Name) and call.func.id.startswith(("check_", "examine", "picture", "print")):
-                continue  # these only look
+            if isinstance(call.func, ast.Name) and call.func.id.startswith(LOOKING):
+                continue
             arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
             yield from (argument.id for argument in arguments if isinstance(argument, ast.Name))
             yield from _base(call.func)
-        elif isinstance(part, (ast.Subscript, ast.Attribute)) and isinstance(part.ctx, ast.Store):
+        elif isinstance(part, ast.Subscript | ast.Attribute) and isinstance(part.ctx, ast.Store):
             yield from _base(part)
 
 
 def _base(node):
     below = node
-    while isinstance(below, (ast.Subscript, ast.Attribute)):
+    while isinstance(below, ast.Subscript | ast.Attribute):
         below = below.value
     if below is not node and isinstance(below, ast.Name):
         yield below.id
@@ -88,41 +152,16 @@ def needed(above, names):
         above: list of ``Statement``.
         names: what is used.
     """
+    return [above[i] for i in places_needed(above, names)]
+
+
+def places_needed(above, names):
+    """Return the places in the list of those that are needed."""
     wanted, taken = set(names), set()
-    fixed = {name for s in above if s.code.startswith(("import ", "from ", "def ", "class ", "@")) for name in s.binds}
+    fixed = {name for s in above if s.defines for name in s.binds}
     while True:
         more = [i for i, s in enumerate(above) if i not in taken and (s.binds & wanted or s.changes & (wanted - fixed))]
         if not more:
-            return [above[i] for i in sorted(taken)]
+            return sorted(taken)
         taken.update(more)
         wanted.update(*(above[i].uses for i in more))
-
-
-def program(notebook, task, answer=None, helpers=(), own_passes=False):
-    """Return the code to run before an answer can be examined: (the lab's statements, the student's), in order.
-
-    Args:
-        notebook: the source of the lab.
-        task: an ``aelib.coursework.notebooks.form.Task`` of it.
-        answer: source of the cell that holds the answer; by default the solution.
-        helpers: sources of cells of the student's own, for names that the lab does not define.
-        own_passes: take the answers to earlier exercises from ``helpers``, in place of the lab's solutions.
-
-    Raises:
-        SyntaxError: the answer is no Python.
-    """
-    answer = notebook["cells"][task.answer]["source"] if answer is None else answer
-    own, above = statements(answer), []
-    for cell in notebook["cells"][: task.answer]:
-        solved = BEGIN in cell["source"]
-        if cell["cell_type"] == "code" and not cell["source"].startswith("examine(") and not (solved and own_passes):
-            above += statements(cell["source"])
-    known = set().union(*(s.binds for s in above))
-    theirs = []
-    for source in helpers:
-        with contextlib.suppress(SyntaxError):  # some other cell's fault
-            theirs += [s for s in statements(source) if s.binds and not s.binds & known]
-    names = set().union(*(s.uses for s in own))
-    taken = needed(above + theirs, names)
-    known = {id(s) for s in theirs}
-    return [s.code for s in taken if id(s) not in known], [s.code for s in taken if id(s) in known] + [plain(answer)]

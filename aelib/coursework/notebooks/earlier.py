@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from aelib.coursework.notebooks import cells as slices
-from aelib.coursework.notebooks import form as notebooks
+from aelib.coursework.notebooks import form
+from aelib.coursework.notebooks.cells import needed, statements_if_any
 
 
 def written(lab, *names, folder="."):
@@ -20,15 +20,10 @@ def written(lab, *names, folder="."):
     path = Path(folder) / f"{lab}.ipynb"
     if not path.exists():
         raise ValueError(f"no {path.name} here: expected it, saved, in the folder of this notebook")
-    above = []
-    for cell in notebooks.read(path)["cells"]:
-        if cell["cell_type"] == "code":
-            try:
-                above += slices.statements(cell["source"])
-            except SyntaxError:  # an unfinished cell
-                continue
+    cells = [cell["source"] for cell in form.read(path)["cells"] if cell["cell_type"] == "code"]
+    above = [statement for source in cells for statement in statements_if_any(source)]  # none of an unfinished cell
     namespace = {}
-    for statement in slices.needed(above, set(names)):
+    for statement in needed(above, set(names)):
         exec(compile(statement.code, path.name, "exec"), namespace)
     for name in names:
         if not callable(namespace.get(name)):

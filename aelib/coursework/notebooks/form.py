@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,24 +58,36 @@ def labs():
 
 
 def read(path):
-    """Return a notebook as a dict whose cells have their source as one string.
+    """Return a notebook, of format 4 whatever it was, whose cells have their source as one string.
 
     Raises:
         ValueError: the file holds no notebook.
     """
+    return parse(Path(path).read_bytes(), Path(path).name)
+
+
+def parse(data, name):
+    """Return the same from the bytes of a file, and its name for the sentence."""
+    import nbformat
+
     try:
-        notebook = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
-    except (UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise ValueError(f"{Path(path).name} is not a notebook: {error}") from None
-    cells = notebook.get("cells") if isinstance(notebook, dict) else None
-    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
-        raise ValueError(f"{Path(path).name} is not a notebook of format 4: it has no list of cells")
-    for cell in cells:
-        source = cell.get("source", "")
-        cell["source"] = "".join(map(str, source)) if isinstance(source, list) else str(source)
-        cell["source"] = cell["source"].replace("\r\n", "\n")
-        if not isinstance(cell.get("metadata"), dict):
-            cell["metadata"] = {}
+        notebook = json.loads(data.decode("utf-8-sig"))
+        if not isinstance(notebook, dict) or not isinstance(notebook.get("cells", notebook.get("worksheets")), list):
+            raise ValueError("it has no list of cells")
+        notebook.setdefault("nbformat", 4 if "cells" in notebook else 3)
+        notebook.setdefault("nbformat_minor", 5 if "cells" in notebook else 0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # ids that are missing are made
+            notebook = nbformat.convert(nbformat.from_dict(notebook), 4)
+        for cell in notebook["cells"]:
+            source = cell.get("source", "")
+            source = "".join(map(str, source)) if isinstance(source, list) else str(source)
+            cell["source"] = source.replace("\r\n", "\n")
+            cell.setdefault("cell_type", "raw")
+            if not isinstance(cell.get("metadata"), dict):
+                cell["metadata"] = nbformat.from_dict({})
+    except Exception as error:  # nbformat raises many kinds on what is no notebook
+        raise ValueError(f"{name} is not a notebook: {error}") from None
     return notebook
 
 
@@ -108,15 +121,17 @@ def names_in(expression):
 
 def examined(source):
     """Return (name, expression) of a cell that is one line ``examine("name", expression)``, None of any other."""
-    try:
-        (statement,) = ast.parse(source).body
-        call = statement.value
-        assert isinstance(call, ast.Call) and call.func.id == "examine" and not call.keywords
-        name, answer = call.args
-        assert isinstance(name.value, str)
-    except (SyntaxError, ValueError, AttributeError, AssertionError):
+    if not source.lstrip().startswith("examine"):
         return None
-    return name.value, ast.unparse(answer)
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    call = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
+    if not isinstance(call, ast.Call) or getattr(call.func, "id", "") != "examine" or len(call.args) != 2:
+        return None
+    name, answer = call.args
+    return (name.value, ast.unparse(answer)) if isinstance(getattr(name, "value", None), str) else None
 
 
 def tasks(notebook):

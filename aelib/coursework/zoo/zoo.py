@@ -7,20 +7,19 @@ sentence, or raises an AssertionError, where it does. Checks come alone or as a 
 
 Twelve wrong implementations are public (``DISEASES``). Twice as many are hidden: drawn, by the seed, from several
 hundred wrong lines of the bank. The bank is open, as all of this package; hidden is which ones are drawn, and on which
-networks. In a notebook, a check that asks an implementation for anything else scores 0; in grading, checks run in
-another process than the implementations, which cannot be read there at all.
+networks.
 """
 
 import hashlib
+import re
 import types
+import unicodedata
 from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
 
-from aelib.coursework.exercises import Wrong
-from aelib.coursework.grading.wire import Handle
-from aelib.coursework.judge import crash
+from aelib.coursework.findings import Wrong, crash
 from aelib.coursework.zoo.specimens import FUNCTIONS, PLAIN, RIGHT, functions, print_of, wrong_species
 
 HIDDEN = 24
@@ -54,18 +53,16 @@ class Unfair(Exception):
     """A check did what a check may not do."""
 
 
-def offer(theta, X, made, remote=False, calls=None):
+def offer(theta, X, made, calls=None):
     """Return an implementation as a check sees it.
 
     Args:
         theta: where.
         X: images.
         made: dict of functions.
-        remote: whether the check runs in another process.
         calls: a list to which the name of each function is added when it is called.
     """
     calls = [] if calls is None else calls
-    theta, X = theta.copy(), X.copy()
 
     def counted(name):
         def function(*arguments):
@@ -76,30 +73,7 @@ def offer(theta, X, made, remote=False, calls=None):
         return function
 
     called = {name: counted(name) for name in FUNCTIONS}
-    if remote:
-        return types.SimpleNamespace(theta=theta, X=X, n=len(X), **called)
-
-    def read(name):
-        if name == "__class__":
-            return object
-        raise Unfair(f"an implementation offers theta, X, n, {', '.join(FUNCTIONS)}: {name!r} is not to be read")
-
-    def door(name):
-        class Function:
-            __slots__ = ()
-            __getattribute__ = lambda self, attribute: read(attribute)  # noqa: E731
-            __call__ = lambda self, *arguments: called[name](*arguments)  # noqa: E731
-
-        return Function()
-
-    offers = {"theta": theta, "X": X, "n": len(X)} | {name: door(name) for name in FUNCTIONS}
-
-    class Implementation:
-        __slots__ = ()
-        __getattribute__ = lambda self, name: offers[name] if name in offers else read(name)  # noqa: E731
-        __repr__ = lambda self: "an implementation"  # noqa: E731
-
-    return Implementation()
+    return types.SimpleNamespace(theta=theta.copy(), X=X.copy(), n=len(X), **called)
 
 
 def species_of(disease):
@@ -136,7 +110,12 @@ def implementation(disease="", seed=0, **network):
         disease: its name, or "" for a right one.
         seed: of the network and the images.
         network: as in ``WHEATS``.
+
+    Raises:
+        ValueError: there is no such disease.
     """
+    if disease and disease not in DISEASES:
+        raise ValueError(f"{disease!r} is no disease: expected one of {', '.join(DISEASES)}")
     species = species_of(disease) if disease else RIGHT
     return offer(*functions(species, np.random.default_rng(seed), **network))
 
@@ -150,9 +129,7 @@ def rejects(check, specimen):
     except AssertionError:
         return True
     except Exception as error:  # whatever a student's code may raise
-        if str(error).startswith("CheckFailed"):
-            return True  # in another process
-        raise Unfair(f"it does not end: {crash(error)}") from None
+        raise Unfair(f"it ends with {crash(error)}") from None
     if said is None or isinstance(said, str):
         return bool(said)
     if isinstance(said, bool | np.bool_):
@@ -165,18 +142,23 @@ class Score:
     """What checks are worth.
 
     Attributes:
-        share: of the wrong implementations rejected; 0 where a right one was, or where a check is none.
         reason: why nothing counts, or "".
         table: check by public bug, and the counts of the hidden ones.
         caught: the names of the checks that reject each public bug.
-        rejected: (how many wrong ones, of how many).
+        public: (how many public bugs are rejected, of how many).
+        hidden: the same of the hidden ones.
     """
 
-    share: float
     reason: str = ""
     table: str = ""
     caught: dict = field(default_factory=dict)
-    rejected: tuple = (0, 0)
+    public: tuple = (0, len(DISEASES))
+    hidden: tuple = (0, HIDDEN)
+
+    @property
+    def share(self):
+        """Of all wrong implementations, the share that is rejected; 0 where nothing counts."""
+        return 0.0 if self.reason else (self.public[0] + self.hidden[0]) / (self.public[1] + self.hidden[1])
 
     @property
     def missed(self):
@@ -189,43 +171,51 @@ class Score:
     __repr__ = __str__
 
 
-def judge(checks, seed=0):
+def score(checks, seed=0):
     """Return the ``Score`` of checks.
+
+    A check that draws at random and says now this, now that of one wrong implementation has not rejected it.
 
     Args:
         checks: a function of an implementation, or a dict of such functions by name.
         seed: a number or a Generator: draws the hidden bugs, the networks and the order.
     """
-    checks = {"check": checks} if not isinstance(checks, dict) else checks
+    if not callable(checks) and not isinstance(checks, dict):
+        return Score(f"checks are a {type(checks).__name__}: a dict of functions by name is expected, or one function")
+    checks = {"check": checks} if not isinstance(checks, dict) else dict(checks)
+    for name, check in checks.items():
+        if not callable(check):
+            return Score(f"{name} is a {type(check).__name__}: a function of an implementation is expected")
     rng = np.random.default_rng(seed)
     bugs = [*map(species_of, DISEASES), *hidden(rng)]
     visits = [(wheat, RIGHT, network) for wheat, network in WHEATS.items()]
     visits += [(number, species, {}) for number, species in enumerate(bugs)]
     visits += [visits[i] for i in rng.choice(len(visits), len(visits) // 4, replace=False)]
     seeds = {key: int(rng.integers(2**31)) for key, *_ in visits}
-    verdicts = {}
+    said = {}
     for visit in rng.permutation(len(visits)).tolist():
         key, species, network = visits[visit]
         for name, check in checks.items():
             made = functions(species, np.random.default_rng(seeds[key]), **network)
             where = f"right implementation ({key})" if species is RIGHT else "wrong implementation"
             try:
-                rejected = rejects(check, offer(*made, remote=isinstance(check, Handle)))
+                rejected = rejects(check, offer(*made))
             except Unfair as unfair:
-                return Score(0.0, f"{name}, on a {where}: {unfair}")
+                return Score(f"{name}, on a {where}: {unfair}")
             if species is RIGHT and rejected:
-                return Score(0.0, f"{name} rejects a {where}: nothing counts until all right ones are accepted")
-            if verdicts.setdefault((key, name), rejected) != rejected:
-                return Score(
-                    0.0, f"{name} gives two verdicts on one {where}: a check keeps nothing, and draws with a seed"
-                )
-    caught = {number: [name for name in checks if verdicts[number, name]] for number in range(len(bugs))}
-    rejected = sum(map(bool, caught.values())), len(bugs)
+                return Score(f"{name} rejects a {where}: nothing counts until all right ones are accepted")
+            said[key, name] = said.get((key, name), True) and rejected
+    caught = {number: [name for name in checks if said[number, name]] for number in range(len(bugs))}
     known = {disease: caught[number] for number, disease in enumerate(DISEASES)}
-    return Score(rejected[0] / rejected[1], "", _table(list(checks), caught, rejected), known, rejected)
+    counts = [sum(map(bool, names)) for names in (known.values(), list(caught.values())[len(DISEASES) :])]
+    public, unknown = (counts[0], len(DISEASES)), (counts[1], len(bugs) - len(DISEASES))
+    return Score("", _table(list(checks), caught, counts), known, public, unknown)
 
 
-def _table(checks, caught, rejected):
+judge = score  # as lab B calls it
+
+
+def _table(checks, caught, counts):
     rows = {name: ["x" if c in caught[number] else "." for c in checks] for number, name in enumerate(DISEASES)}
     others = [[c in caught[number] for c in checks] for number in range(len(DISEASES), len(caught))]
     rows[f"of {len(others)} hidden ones"] = [str(sum(column)) for column in zip(*others, strict=True)]
@@ -233,10 +223,29 @@ def _table(checks, caught, rejected):
     lines = [" " * width + "".join(f"  {name}" for name in checks)]
     for head, cells in rows.items():
         lines.append(f"{head:<{width}}" + "".join(f"  {c:^{len(n)}}" for n, c in zip(checks, cells, strict=True)))
-    return "\n".join([*lines, f"rejected: {rejected[0]} of {rejected[1]} wrong ones; all right ones are accepted"])
+    return "\n".join([*lines, f"rejected: {sum(counts)} of {len(caught)} wrong ones; all right ones are accepted"])
 
 
 CALLS = 4
+
+
+def plain_name(name):
+    """Return a name without accents, signs and digits, its words apart by single blanks."""
+    text = name.casefold().replace("ß", "ss").replace("ø", "o").replace("ł", "l").replace("æ", "ae")
+    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return " ".join(re.sub(r"[\W\d_]+", " ", text).split())
+
+
+def belongs(name, owner):
+    """Return whether a name given in an answer may be that of its owner: a word of it stands in the owner's name.
+
+    An owner without letters, such as a number of a student, says nothing, and all names are accepted.
+
+    >>> belongs("Anna Müller", "Muller, Anna Maria"), belongs("Emmy Noether", "anna")
+    (True, False)
+    """
+    whole = plain_name(owner).replace(" ", "")
+    return not whole or any(len(word) > 1 and word in whole for word in plain_name(name).split())
 
 
 def _illness(student):
@@ -250,7 +259,7 @@ def patient(student):
     return implementation(*_illness(student))
 
 
-def judge_patient(student, disease, experiment, seed=0):
+def examine_patient(student, disease, experiment, seed=0):
     """Check a diagnosis: the disease, and an experiment of at most four calls that shows it; raise ``Wrong`` if not.
 
     Args:
@@ -269,7 +278,7 @@ def judge_patient(student, disease, experiment, seed=0):
         draws = np.random.default_rng(network) if network is own else rng
         made = functions(kind, draws, **({} if network is own else network))
         try:
-            rejected = rejects(experiment, offer(*made, remote=isinstance(experiment, Handle), calls=calls))
+            rejected = rejects(experiment, offer(*made, calls=calls))
         except Unfair as unfair:
             raise Wrong(f"the experiment: {unfair}") from None
         if rejected == (kind is RIGHT):
