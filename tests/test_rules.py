@@ -138,8 +138,10 @@ def test_claim_5(sharper, so):
             settings = Settings(**{f: getattr(gradual, f) for f in vars(gradual)} | dict(sizes=NARROW))
             narrow.append(result(settings, rise(m, seed, True)))
     world = {"architectures-report": runs(lambda net, m, seed: rise(m, seed, False)), "narrowing": narrow}
+    world["levels"] = {"mean image": 26.45}
     verdict = judge(5, world)
     assert (verdict.so, verdict.shown) == (so, "no")
+    assert judge(5, world | {"levels": {"mean image": 10.0}}).so == "open"  # no run learns: none can be unsteady
 
 
 @pytest.mark.parametrize(

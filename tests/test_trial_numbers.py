@@ -129,13 +129,13 @@ def test_claim_4():
 
 
 def test_claim_5():
-    narrow = read("narrowing")
-    seeds = sorted({run["seed"] for run in narrow} & {run["seed"] for run in REPORT})
-    pairs = []
+    narrow, pairs = read("narrowing"), []
     for m in METHODS:
-        gradual, sharp = (runs.of(method=m, net=5).by_seed(rise)[: len(seeds)] for runs in (REPORT, narrow))
-        pairs.append((gradual, sharp))
-    assert said(5)[0] == claim(lower(pairs))
+        both = [{run["seed"]: run for run in runs.of(method=m, net=5)} for runs in (REPORT, narrow)]
+        alive = [s for s in sorted(set(both[0]) & set(both[1])) if max(end(own[s]) for own in both) < 26.45]
+        if len(alive) > 1:
+            pairs.append(tuple([rise(own[seed]) for seed in alive] for own in both))
+    assert said(5)[0] == claim(lower(pairs) + ["?"] * (3 - len(pairs)))
 
 
 def test_claim_6():

@@ -179,8 +179,9 @@ _LIST = (
         " 2), which leads to instability. [...] One should not compress the space sharply.",
         rule="Two nets of five layers, one narrowing at once (784-2-2-2-784) and one gradually "
         "(784-200-2-200-784), with the same activations, methods, seeds. For each method: the largest rise of"
-        " a run (as in claim 4) is smaller where it narrows gradually, in pairs of seeds (Student's t at 5 %,"
-        " Holm over the three). All three, some, or none; open if none is decided.",
+        " a run (as in claim 4) is smaller where it narrows gradually, in pairs of seeds both of which learn,"
+        " ending below the mean image's loss (Student's t at 5 %, Holm over the methods). All three, some, or"
+        " none; open if none is decided.",
         thresholds=(),
         evidence="Figures 2 and 3: two nets that differ in depth, width and activations too, one run of each method.",
     ),
