@@ -10,6 +10,8 @@ compared, and nothing is conjugated.
 
 import numpy as np
 
+from aelib.arrays import shown
+
 
 class Activation:
     """A scalar function applied entry by entry, with its first two derivatives.
@@ -214,5 +216,5 @@ def activation(name):
     if isinstance(name, Activation):
         return name
     if not isinstance(name, str) or name not in ACTIVATIONS:
-        raise ValueError(f"unknown activation {name!r}: expected one of {', '.join(ACTIVATIONS)}")
+        raise ValueError(f"unknown activation {shown(name)}: expected one of {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]

@@ -1,5 +1,8 @@
 """What callers give: arrays and models, and what is asked of them; a sum of squares that no kernel rounds away."""
 
+import math
+from numbers import Real
+
 import numpy as np
 
 _PIECE = 128  # float32 squares added in single precision, few to a lane; the pieces in double precision
@@ -30,19 +33,43 @@ def as_model(value):
 
     A model is what has ``theta``, ``layers`` and ``linearize``, such as an ``Autoencoder``.
     """
-    if not all(hasattr(value, name) for name in ("theta", "layers", "linearize")):
+    if isinstance(value, type) or not all(hasattr(value, name) for name in ("theta", "layers", "linearize")):
         raise ValueError(f"model is {shown(value)}: expected an Autoencoder (are two arguments swapped?)")
     return value
 
 
+def as_function(name, value):
+    """Return value if it can be called, or raise ValueError."""
+    if not callable(value):
+        raise ValueError(f"{name} is {shown(value)}: expected a function")
+    return value
+
+
+def as_whole(name, value, least=1, most=math.inf):
+    """Return value as an int if it is a whole number, least <= value <= most; or raise ValueError."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or value != int(value) or not least <= value <= most:
+        limit = f"from {least} to {most}, the number of images" if most < math.inf else f"of at least {least}"
+        raise ValueError(f"{name} is {shown(value)}: expected a whole number {limit}")
+    return int(value)
+
+
+def as_generator(seed):
+    """Return NumPy's random generator of this seed, a whole number >= 0; or raise ValueError."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise ValueError(f"seed is {shown(seed)}: expected a whole number >= 0") from None
+
+
 def shown(value):
-    """Return a value in a few words, for a sentence: an array by its dtype and shape."""
+    """Return a value in a few words on one line, for a sentence: an array by its dtype and shape."""
     if isinstance(value, np.ndarray):
         return f"an array {value.dtype}{value.shape}"
     if isinstance(value, type):
         return f"the class {value.__name__}"
     text = repr(value)
-    return text if len(text) <= 60 else f"a {type(value).__name__}"
+    return text if len(text) <= 60 and "\n" not in text else f"a {type(value).__name__}"
 
 
 def as_array(name, values):
@@ -115,6 +142,24 @@ def as_codes(Z, width, dtype):
     most = float(np.finfo(dtype).max)
     _check_range("Z", "code", Z, -most, most)
     return Z.astype(dtype, copy=False)
+
+
+def as_labels(labels, n):
+    """Return n labels, whole numbers or words, as an array (n,); a column (n, 1) and a list are taken too.
+
+    Raises:
+        ValueError: they are not n, one-hot, or neither whole numbers nor words.
+    """
+    labels = as_array("labels", labels)
+    if labels.ndim == 2 and labels.shape[1] > 1 and len(labels) == n:
+        raise ValueError(f"labels has shape {labels.shape}: expected one an image, such as labels.argmax(axis=1)")
+    if labels.shape not in ((n,), (n, 1)):
+        raise ValueError(f"labels has shape {labels.shape}: expected one label an image, ({n},)")
+    if labels.dtype.kind == "f" and (labels == np.round(labels)).all():
+        labels = labels.astype(int)
+    if labels.dtype.kind not in "iuU":
+        raise ValueError(f"labels is {labels.dtype}{labels.shape}: expected whole numbers or words")
+    return labels.ravel()
 
 
 def _check_range(name, row, X, low, high):

@@ -10,7 +10,7 @@ import numpy as np
 
 from aelib import passes
 from aelib.activations import ACTIVATIONS, activation
-from aelib.arrays import as_array, as_codes, as_images, as_numbers, sum_of_squares
+from aelib.arrays import as_array, as_codes, as_images, as_numbers, shown, sum_of_squares
 from aelib.files import load_npz, save_npz, short
 from aelib.layers import dense_layers, initialiser, n_params
 from aelib.linearization import Linearization
@@ -72,17 +72,19 @@ class Autoencoder:
         whole = all(isinstance(size, Integral) and size > 0 for size in sizes)
         if not whole or len(sizes) < 3 or len(sizes) % 2 == 0 or sizes[0] != sizes[-1]:
             raise ValueError(
-                f"sizes is {sizes}: expected an odd number of positive widths, at least three, the first equal "
+                f"sizes is {shown(sizes)}: expected an odd number of positive widths, at least three, the first equal "
                 "to the last, such as [784, 200, 2, 200, 784]"
             )
         with contextlib.suppress(TypeError):  # which leaves what is no dtype as it is
             dtype = dtype if isinstance(dtype, str) else np.dtype(dtype).name
-        if not isinstance(dtype, str) or dtype not in _DTYPES:
+        if not isinstance(dtype, str):
+            raise ValueError(f"dtype is {shown(dtype)}: expected one of {', '.join(_DTYPES)}")
+        if dtype not in _DTYPES:
             raise ValueError(f"dtype is {dtype}: expected one of {', '.join(_DTYPES)}")
-        if output_bias not in (True, False):
-            raise ValueError(f"output_bias is {output_bias!r}: expected True or False")
+        if not isinstance(output_bias, bool | np.bool_):
+            raise ValueError(f"output_bias is {shown(output_bias)}: expected True or False")
         if not isinstance(seed, Integral) or seed < 0:
-            raise ValueError(f"seed is {seed!r}: expected a whole number >= 0")
+            raise ValueError(f"seed is {shown(seed)}: expected a whole number >= 0")
         sizes = [int(size) for size in sizes]
         draw = initialiser(init)
         activations = _activations(hidden, len(sizes) - 3, code, output)
@@ -127,7 +129,7 @@ class Autoencoder:
     @weight_decay.setter
     def weight_decay(self, value):
         if not isinstance(value, Real) or not 0 <= value < math.inf:
-            raise ValueError(f"weight_decay is {value!r}: expected a finite number >= 0")
+            raise ValueError(f"weight_decay is {shown(value)}: expected a finite number >= 0")
         self._weight_decay = float(value)
 
     def _bind(self, theta):
@@ -396,9 +398,9 @@ def _check_stored(config, theta):
     bias = config.get("output_bias", True)
     dtype = config.get("dtype", "float64")
     if not (isinstance(sizes, list) and all(type(size) is int and size > 0 for size in sizes)):
-        raise ValueError(f"sizes is {sizes!r}: expected a list of whole numbers")
+        raise ValueError(f"sizes is {shown(sizes)}: expected a list of whole numbers")
     if type(bias) is not bool:
-        raise ValueError(f"output_bias is {bias!r}: expected true or false")
+        raise ValueError(f"output_bias is {shown(bias)}: expected true or false")
     n = n_params(sizes, _biases(sizes, bias))
     if theta.shape != (n,) or theta.dtype.name != dtype:
         raise ValueError(f"theta is {theta.dtype.name}{theta.shape}: expected {dtype}({n},) for sizes {sizes}")
@@ -416,6 +418,6 @@ def _activations(hidden, others, code, output):
     if isinstance(hidden, str):
         hidden = [activation(hidden).name] * others  # raises where there is none of this name, even if no layer has it
     if not isinstance(hidden, (list, tuple)) or len(hidden) != others:
-        given = len(hidden) if isinstance(hidden, (list, tuple)) else repr(hidden)
+        given = len(hidden) if isinstance(hidden, (list, tuple)) else shown(hidden)
         raise ValueError(f"hidden names {given} activations: expected one name, or {others}, one a layer")
     return [activation(name) for name in [*hidden[: others // 2], code, *hidden[others // 2 :], output]]

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aelib.arrays import as_array, as_generator, as_model, as_whole, shown
+
 
 def hessian(model, X):
     """Return H of F at this theta on images X as a symmetric ``LinearOperator``, (n_params, n_params).
@@ -24,7 +26,7 @@ def hessian(model, X):
     >>> np.diag(H)[-3:]
     array([1.5, 1.5, 1.5])
     """
-    return _symmetric(model.linearize(X).hvp, model)
+    return _symmetric(as_model(model).linearize(X).hvp, model)
 
 
 def gauss_newton(model, X):
@@ -32,7 +34,7 @@ def gauss_newton(model, X):
 
     A product costs 4/3 of a gradient, or less. See ``hessian``.
     """
-    return _symmetric(model.linearize(X).gnvp, model)
+    return _symmetric(as_model(model).linearize(X).gnvp, model)
 
 
 def _symmetric(product, model):
@@ -58,12 +60,12 @@ def preconditioned(A, P):
     """
     from scipy.sparse.linalg import LinearOperator
 
-    P = np.asarray(P)
-    if P.shape != A.shape[:1] or P.dtype.kind not in "biuf" or not np.all((P > 0) & np.isfinite(P)):
-        raise ValueError(
-            f"P has shape {P.shape} and entries from {np.min(P, initial=np.inf):g}: expected the diagonal of a metric, "
-            f"{A.shape[:1]}, real, finite and positive"
-        )
+    _check_operator(A)
+    P = as_array("P", P)
+    if P.shape != A.shape[:1] or P.dtype.kind not in "biuf":
+        raise ValueError(f"P is {P.dtype}{P.shape}: expected the diagonal of a metric, {A.shape[:1]}, of real numbers")
+    if not np.all((P > 0) & np.isfinite(P)):
+        raise ValueError(f"P has entries from {P.min()} to {P.max()}: expected finite and positive ones")
     root = 1 / np.sqrt(P)
 
     def matvec(p):
@@ -72,11 +74,26 @@ def preconditioned(A, P):
     return LinearOperator(A.shape, matvec=matvec, rmatvec=matvec, dtype=np.result_type(A.dtype, P.dtype))
 
 
+def _check_operator(A):
+    """Raise ValueError unless A can be multiplied with vectors and is square."""
+    shape = getattr(A, "shape", ())
+    numbers = isinstance(getattr(A, "dtype", None), np.dtype) and A.dtype.kind in "biufc"
+    if not hasattr(A, "__matmul__") or len(shape) != 2 or shape[0] != shape[1] or not shape[0] or not numbers:
+        raise ValueError(f"A is {shown(A)}: expected a symmetric operator or matrix, (n, n)")
+
+
 def adam_metric(optimizer):
     """Return the P of the update that this ``Adam`` made last, (n,): its step was learning_rate P^-1 m_hat.
 
     P = sqrt(v_hat) + epsilon, or sqrt(v_hat + epsilon) with ``epsilon_inside``.
+
+    Raises:
+        ValueError: it is no Adam, or has made no update.
     """
+    if not hasattr(optimizer, "beta2"):
+        raise ValueError(f"optimizer is {shown(optimizer)}: expected an Adam")
+    if not optimizer.updates:
+        raise ValueError("this Adam has made no update yet: expected one whose last update has a metric")
     v = optimizer.moments["second"] * ((1 - optimizer.beta2) / (1 - optimizer.beta2**optimizer.updates))
     return np.sqrt(v + optimizer.epsilon) if optimizer.epsilon_inside else np.sqrt(v) + optimizer.epsilon
 
@@ -124,9 +141,11 @@ def spectrum(A, starts=8, steps=60, seed=0):
     """
     from scipy.linalg import eigh_tridiagonal
 
-    if starts < 2 or steps < 1:
-        raise ValueError(f"starts is {starts}, steps {steps}: expected at least 2 starts and 1 step")
-    rng, n = np.random.default_rng(seed), A.shape[0]
+    _check_operator(A)
+    starts = as_whole("starts", starts, least=2)
+    steps = as_whole("steps", steps)
+    rng = as_generator(seed)
+    n = A.shape[0]
     nodes, weights = np.zeros((2, starts, min(steps, n)))
     for row in range(starts):
         alpha, beta = lanczos(A, rng.standard_normal(n), min(steps, n))

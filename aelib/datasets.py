@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aelib.arrays import shown
 from aelib.files import DEFLATE, reading, save
 
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -57,6 +58,8 @@ class Mnist:
 
 def data_folder(path=None):
     """Return the folder in force: ``path``, or else the environment variable ``AELIB_DATA``, or the project's data/."""
+    if path is not None and not isinstance(path, str | os.PathLike):
+        raise ValueError(f"path is {shown(path)}: expected the name of a folder")
     return Path(os.path.expanduser(path or os.environ.get("AELIB_DATA") or DATA))
 
 
@@ -106,6 +109,8 @@ def load_mnist(path=None):
 
 def on_mnist(mnist):
     """Return whether a data set is MNIST, on which the labs' numbers and claims hold; where it is another, print so."""
+    if not hasattr(mnist, "fingerprint"):
+        raise ValueError(f"mnist is {shown(mnist)}: expected a data set, as load_mnist returns it")
     if mnist.fingerprint == MNIST:
         return True
     print("This data set is not MNIST: the numbers and claims in the text are MNIST's, and are not checked here.")

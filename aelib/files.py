@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from aelib.arrays import shown
+
 DEFLATE = 1032  # deflate packs no better than 1,032 : 1
 _KINDS = "biufcU"  # numbers and strings
 
@@ -34,7 +36,7 @@ def save(path, write):
         OSError: the folder does not exist or may not be written to, the file is write-protected, the disk is full;
             ``path`` is as it was then.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(_name(path)))
     temporary = target.with_name(f".aelib-{secrets.token_hex(8)}.tmp")
     try:
         if target.exists() and not os.access(target, os.W_OK):
@@ -93,6 +95,7 @@ def reading(path, kind):
         PermissionError: it may not be read.
         ValueError: anything else, from the system or from the block inside.
     """
+    _name(path)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for ever
             raise ValueError("it is a folder or a device")
@@ -104,6 +107,12 @@ def reading(path, kind):
         raise PermissionError(f"{path} may not be read: you lack the right to") from None
     except Exception as error:  # of all kinds: zipfile, zlib and NumPy meet damage in many places
         raise ValueError(f"{path} is not a readable {kind} ({short(error)})") from error
+
+
+def _name(path):
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"path is {shown(path)}: expected the name of a file")
+    return path
 
 
 def short(error):

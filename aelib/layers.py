@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from aelib.activations import activation
-from aelib.arrays import as_numbers
+from aelib.arrays import as_numbers, shown
 
 
 class Dense:
@@ -133,5 +133,5 @@ def initialiser(name):
         ValueError: the name is none of ``glorot, he, report``.
     """
     if not isinstance(name, str) or name not in INITIALISERS:
-        raise ValueError(f"unknown init {name!r}: expected one of {', '.join(INITIALISERS)}")
+        raise ValueError(f"unknown init {shown(name)}: expected one of {', '.join(INITIALISERS)}")
     return INITIALISERS[name]

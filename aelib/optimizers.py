@@ -14,6 +14,8 @@ from functools import partial
 
 import numpy as np
 
+from aelib.arrays import shown
+
 _BLOCK = 2**17  # bytes updated at a time: blocks of theta, grad, moments and scratch stay in a core's own cache
 
 
@@ -21,7 +23,7 @@ def _number(name, value, least=0, below=math.inf):
     """Return value as a float if it is a finite number, least <= value < below; raise ValueError otherwise."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool) or not least <= value < below:
         limit = f"{least} <= {name} < {below}" if below < math.inf else f"a finite number >= {least}"
-        raise ValueError(f"{name} is {value!r}: expected {limit}")
+        raise ValueError(f"{name} is {shown(value)}: expected {limit}")
     return float(value)
 
 
@@ -31,7 +33,7 @@ def _rate(name, value):
 
 def _truth(name, value):
     if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} is {value!r}: expected True or False")
+        raise ValueError(f"{name} is {shown(value)}: expected True or False")
     return bool(value)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aelib.arrays import as_model, shown, sum_of_squares
+from aelib.arrays import as_generator, as_model, as_whole, shown, sum_of_squares
 
 _KEEP_EVERY = 100  # updates between two copies of the parameters, kept in case training diverges
 
@@ -177,15 +177,12 @@ def train(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, hi
     _check_optimizer(optimizer, model)
     if not isinstance(history, History | None):
         raise ValueError(f"history is {shown(history)}: expected a History, or None")
-    epochs = _whole("epochs", epochs)
+    epochs = as_whole("epochs", epochs)
     sizes = batch_size
     if not callable(batch_size):
-        size = _whole("batch_size", batch_size, len(X))
+        size = as_whole("batch_size", batch_size, most=len(X))
         sizes = lambda update: size  # noqa: E731
-    try:
-        rng = np.random.default_rng(seed)
-    except (TypeError, ValueError):
-        raise ValueError(f"seed is {shown(seed)}: expected a whole number >= 0") from None
+    rng = as_generator(seed)
     history = History() if history is None else history
     if history.rows and history.rows[-1].epoch != history.rows[-1].images / len(X):
         last = history.rows[-1]
@@ -214,14 +211,6 @@ def _check_optimizer(optimizer, model):
             f"the schedule of this {name} has ended: after {optimizer.updates} updates its step is 0, which changes "
             "nothing; assign a new learning_rate, or call reset() to begin anew"
         )
-
-
-def _whole(name, value, most=math.inf, least=1):
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or value != int(value) or not least <= value <= most:
-        limit = f"from 1 to {most}, the number of images" if most < math.inf else f"of at least {least}"
-        raise ValueError(f"{name} is {shown(value)}: expected a whole number {limit}")
-    return int(value)
 
 
 class _Batches(dict):
@@ -257,7 +246,7 @@ def _updates(model, X, optimizer, epochs, sizes, rng, X_test, history):
         with _uninterrupted(), np.errstate(over="ignore", invalid="ignore"):
             start = time.perf_counter()
             first = images % n
-            index = order[first : first + _whole("batch_size", sizes(update), n)]
+            index = order[first : first + as_whole("batch_size", sizes(update), most=n)]
             batch, buffers = batches[index.size]
             np.take(X, index, axis=0, out=batch, mode="clip")
             loss, grad, grad_norm, fault = _gradient(model, batch, buffers)
@@ -389,13 +378,13 @@ def fit(model, X, optimizer, epochs=1, batch_size=100, seed=0, X_test=None, prog
     from tqdm.auto import tqdm
 
     history = History() if history is None else history
-    before = history.rows[-1] if history.rows else _START
     updates = train(model, X, optimizer, epochs, batch_size, seed, X_test, history)
+    before = history.rows[-1] if history.rows else _START
     total = None
     if not callable(batch_size):  # the rest of the epoch under way, then whole ones
         rest = len(X) - before.images % len(X)
         total = before.update + math.ceil(rest / batch_size) + (int(epochs) - 1) * math.ceil(len(X) / batch_size)
-    bar = tqdm(total=total, initial=before.update, unit="update", leave=False, mininterval=0, disable=not progress)
+    bar = tqdm(total=total, initial=before.update, unit="update", leave=False, mininterval=0, disable=progress is False)
     try:
         with bar:
             drawn = time.perf_counter()
@@ -458,13 +447,19 @@ def trace(model, X, optimizer, epochs=None, batch_size=100, seed=0, at=None, mea
         Diverged: as in ``train``. Its attribute ``trace``, like that of a KeyboardInterrupt, holds what was measured.
     """
     as_model(model)
-    measure = measure or {}
+    measure = {} if measure is None else measure
+    if not isinstance(measure, dict) or not all(map(callable, measure.values())):
+        raise ValueError(f"measure is {shown(measure)}: expected a dict, name -> function of the model")
     chosen = at if callable(at) else None
     last = math.inf
     if at is None:
         chosen = lambda update: update > 0  # noqa: E731
     elif chosen is None:
-        at = {_whole("a moment of at", moment, least=0) for moment in at}
+        if not np.iterable(at):
+            raise ValueError(
+                f"at is {shown(at)}: expected numbers of updates, such as range(0, 101, 10), or a function"
+            )
+        at = {as_whole("a moment of at", moment, least=0) for moment in at}
         if not at:
             raise ValueError("at names no moment: expected numbers of updates, such as range(0, 101, 10)")
         chosen, last = at.__contains__, max(at)

@@ -403,3 +403,19 @@ def test_a_long_tape_is_no_deep_recursion():
         y = y * 1.0
     assert sweep(y)[x] == 1.0
     del x, y
+
+
+@pytest.mark.parametrize(
+    "join",
+    [np.stack, np.vstack, np.hstack, np.dstack, np.column_stack, np.block, np.concatenate],
+    ids=lambda f: f.__name__,
+)
+@pytest.mark.parametrize("make", [Node, lambda value: Dual(value, value)], ids=["Node", "Dual"])
+def test_pieces_are_joined_or_refused_in_a_sentence(join, make, rng):
+    pieces = [rng.random(3), rng.random(3)]
+    try:
+        found = join([make(piece) for piece in pieces])
+    except TypeError as error:
+        assert "\n" not in str(error) and join.__name__ in str(error)
+    else:
+        np.testing.assert_array_equal(found.value, join(pieces))

@@ -84,7 +84,9 @@ def test_preconditioned_has_the_eigenvalues_of_the_pencil(rng):
 
 @pytest.mark.parametrize("bad", [np.zeros(3), np.ones(2), np.array([1.0, np.nan, 1.0]), np.array([1.0, -1.0, 1.0])])
 def test_a_metric_that_is_none_is_refused(bad):
-    with pytest.raises(ValueError, match=r"expected the diagonal of a metric, \(3,\), real, finite and positive"):
+    with pytest.raises(
+        ValueError, match=r"^P (is|has entries).*: expected (the diagonal of a metric, \(3,\)|finite and positive)"
+    ):
         preconditioned(np.eye(3), bad)
 
 
@@ -163,10 +165,12 @@ def test_complex_directions_starts_and_metrics_are_refused(rng):
             lanczos(operator, np.full(22, 1j), 3)
     with pytest.raises(ValueError, match="A or start is complex"):
         spectrum(np.array([[1, 1j], [-1j, 1]]))
-    with pytest.raises(ValueError, match=r"expected the diagonal of a metric, \(22,\), real, finite and positive"):
+    with pytest.raises(
+        ValueError, match=r"P is complex128\(22,\): expected the diagonal of a metric, \(22,\), of real numbers"
+    ):
         preconditioned(hessian(model, X), np.full(22, 1 + 0j))
 
 
 def test_too_few_starts_are_refused():
-    with pytest.raises(ValueError, match="starts is 1, steps 60: expected at least 2 starts and 1 step"):
+    with pytest.raises(ValueError, match="starts is 1: expected a whole number of at least 2"):
         spectrum(np.eye(3), starts=1)

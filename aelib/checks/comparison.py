@@ -2,9 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
+
+from aelib.arrays import as_array, shown
 
 TOLERANCE = {"complex": 1e-12, "central": 1e-6, "forward": 1e-5}
 SINGLE = {"complex": 1e-4, "central": 2e-2, "forward": 1e-1}  # where numbers come in single precision
@@ -40,7 +43,7 @@ def compare(computed, reference, scale=0.0):
     >>> compare(np.array([-2.0, 0.0]), np.array([1.0, 0.0]))
     Comparison(relative_error=3.0, cosine=-1.0, norm_ratio=2.0)
     """
-    a, b = np.asarray(computed), np.asarray(reference)
+    a, b = as_array("the first", computed), as_array("the second", reference)
     if a.shape != b.shape or not a.size:
         raise ValueError(f"cannot compare vectors of shapes {a.shape} and {b.shape}: expected one shape, not empty")
     if not {a.dtype.kind, b.dtype.kind} <= set("biuf"):
@@ -118,6 +121,8 @@ def covering(blocks, size):
     Raises:
         ValueError: they do, one of them is empty, or it is called "all".
     """
+    if not isinstance(blocks, dict):
+        raise ValueError(f"blocks is {shown(blocks)}: expected a dict, name -> slice")
     covered = np.zeros(size, bool)
     for name, where in blocks.items():
         if name == "all" or not covered[where].size:
@@ -143,9 +148,11 @@ def outcome(title, computed, reference, tolerance, blocks=None, noise=0.0, sign_
         noise: by how much round-off alone may make each entry differ: a number, or an array like the reference.
         sign_changes: for the outcome.
     """
-    if not 0 <= tolerance < math.inf:
-        raise ValueError(f"tolerance is {tolerance}: expected a finite number >= 0")
-    a, b = np.asarray(computed), np.asarray(reference)
+    if not isinstance(title, str):
+        raise ValueError(f"title is {shown(title)}: expected words")
+    if not isinstance(tolerance, Real) or not 0 <= tolerance < math.inf:
+        raise ValueError(f"tolerance is {shown(tolerance)}: expected a finite number >= 0")
+    a, b = as_array("the first", computed), as_array("the second", reference)
     found = Outcome(title, {}, tolerance, sign_changes)
     if a.shape != b.shape:
         found.flaw = f"the first has shape {a.shape}: expected that of the second, {b.shape}"
@@ -154,7 +161,7 @@ def outcome(title, computed, reference, tolerance, blocks=None, noise=0.0, sign_
     with np.errstate(over="ignore", invalid="ignore"):
         found.rows["all"] = compare(a, b)
         a, b = a.ravel(), b.ravel()
-        for name, where in ({"all": slice(None)} | covering(blocks or {}, b.size)).items():
+        for name, where in ({"all": slice(None)} | covering({} if blocks is None else blocks, b.size)).items():
             least = 0.0 if name == "all" else _FLOOR * float(np.linalg.norm(b))
             round_off = float(np.linalg.norm(noise[where])) / tolerance if tolerance else 0.0
             found.rows[name] = compare(a[where], b[where], max(least, round_off))

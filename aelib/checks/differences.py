@@ -1,10 +1,20 @@
 """Derivatives of any function of a flat vector, by differences and by the complex step."""
 
 import warnings
+from numbers import Real
 
 import numpy as np
 
+from aelib.arrays import as_array, as_function, shown
+
 METHODS = ("complex", "central", "forward")
+
+
+def as_method(method):
+    """Return method if it is one of the three, or raise ValueError."""
+    if not isinstance(method, str) or method not in METHODS:
+        raise ValueError(f"unknown method {shown(method)}: expected one of {', '.join(METHODS)}")
+    return method
 
 
 def directional_derivative(f, theta, p, method="complex", eps=None):
@@ -27,12 +37,17 @@ def directional_derivative(f, theta, p, method="complex", eps=None):
 
     Source: W. Squire and G. Trapp, 1998 (complex step).
     """
-    if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
-    theta, p = np.asarray(theta), np.asarray(p)
+    as_method(method)
+    as_function("f", f)
+    theta = as_array("theta", theta)
+    p = as_array("p", p)
+    if theta.dtype.kind not in "biuf" or p.dtype.kind not in "biuf":
+        raise ValueError(f"theta is {theta.dtype}{theta.shape}, p {p.dtype}{p.shape}: expected real numbers")
     theta = theta if theta.dtype.kind == "f" else theta.astype(np.float64)
     if p.shape != theta.shape:
         raise ValueError(f"direction p has shape {p.shape}: expected that of theta, {theta.shape}")
+    if eps is not None and (not isinstance(eps, Real) or not 0 < eps < np.inf):
+        raise ValueError(f"eps is {shown(eps)}: expected a positive number")
     eps = default_eps(theta, p, method) if eps is None else eps
     if method == "complex":
         return np.imag(_at_complex(f, theta + (1j * eps) * p)) / eps
@@ -81,10 +96,15 @@ class Function:
     """
 
     def __init__(self, f, theta, method, preactivations=None):
-        theta = np.asarray(theta)
+        as_function("the function", f)
+        as_method(method)
+        theta = as_array("theta", theta)
         if theta.ndim != 1 or not theta.size or theta.dtype.kind not in "iuf" or not np.isfinite(theta).all():
             raise ValueError(f"theta is {theta.dtype}{theta.shape}: expected a flat vector of finite real numbers")
-        self.f, self.method, self.preactivations, self.sign_changes = f, method, preactivations, None
+        self.f = f
+        self.method = method
+        self.preactivations = preactivations
+        self.sign_changes = None
         self.theta = theta.astype(np.float64)
         try:
             self.value = np.asarray(f(self.theta))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from aelib.arrays import as_array, as_function, as_generator, as_whole
 from aelib.checks.comparison import SINGLE, TOLERANCE, Comparison, compare, covering, outcome
 from aelib.checks.differences import Function, is_single
 
@@ -71,12 +72,16 @@ def check_gradient(
             not analytic along the complex step.
         ValueError: an argument is not as described.
     """
-    _at_least_1("directions", directions)
+    directions = as_whole("directions", directions)
     function = Function(loss, theta, method, preactivations)
     if function.value.size != 1:
         raise ValueError(f"the loss has shape {function.value.shape}: expected a number")
-    blocks, rng = covering(blocks or {"theta": slice(None)}, function.theta.size), np.random.default_rng(seed)
-    g, P = np.asarray(grad(function.theta)), []
+    blocks, rng = (
+        covering({"theta": slice(None)} if blocks is None else blocks, function.theta.size),
+        as_generator(seed),
+    )
+    g = as_array("the gradient", as_function("grad", grad)(function.theta))
+    P = []
     title = f"gradient . p against the {method} {_noun(method)} of the loss, {directions} directions a block"
     if g.shape != function.theta.shape:
         return outcome(title, g, function.theta, 0.0).verify()  # fails, for its shape
@@ -120,9 +125,9 @@ def check_product(
         CheckFailed, ValueError: as in ``check_gradient``.
     """
     function = Function(f, theta, method, preactivations)
-    p = np.random.default_rng(seed).standard_normal(function.theta.size)
+    p = as_generator(seed).standard_normal(function.theta.size)
     title = f"{name} against the {method} {_noun(method)} along p"
-    computed = np.array(product(p.astype(function.theta.dtype)))
+    computed = as_array(name, as_function("product", product)(p.astype(function.theta.dtype))).copy()
     along, noise = lambda method: function.along(p, method), _ROUND_OFF * np.abs(terms)
     return _against(function, title, computed, along, tolerance, blocks, noise, is_single(computed), p)
 
@@ -170,9 +175,10 @@ def check_symmetry(product, size, name="H", positive=False, tolerance=None, seed
     Raises:
         CheckFailed: A is not symmetric, not linear, not positive where it should be, of another shape, or all zero.
     """
-    _at_least_1("size", size)
-    p, q = np.random.default_rng(seed).standard_normal((2, size))
-    Ap, Aq, both = (np.array(product(v)) for v in (p, q, p + q))
+    size = as_whole("size", size)
+    p, q = as_generator(seed).standard_normal((2, size))
+    as_function("product", product)
+    Ap, Aq, both = (as_array(f"{name}p", product(v)).copy() for v in (p, q, p + q))
     title = f"q . {name}p against p . {name}q, error relative to |q| . |{name}p|"
     if tolerance is None:
         tolerance = (SINGLE if is_single(Ap, Aq) else TOLERANCE)["complex"]
@@ -189,11 +195,6 @@ def check_symmetry(product, size, name="H", positive=False, tolerance=None, seed
     if not may_vanish and not (Ap.any() or Aq.any()):
         found.flaw = f"{name}p and {name}q are all zero: that shows nothing"
     return found.verify()
-
-
-def _at_least_1(name, value):
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} is {value!r}: expected a whole number of at least 1")
 
 
 def _noun(method):

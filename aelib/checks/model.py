@@ -4,6 +4,7 @@ import numpy as np
 
 from aelib import passes
 from aelib.activations import Activation
+from aelib.arrays import as_generator, as_model
 from aelib.checks.functions import check_equal, check_gradient, check_product, check_symmetry
 from aelib.layers import Dense
 
@@ -56,12 +57,13 @@ def check_model(model, X, method="complex", tolerance=None, seed=0):
         CheckFailed: a check fails.
         ValueError: the model is complex, or X are not its images.
     """
+    as_model(model)
     if model.dtype.kind != "f":
         raise ValueError(f"the model is {model.dtype}: expected float32 or float64")
     theta = model.theta.astype(np.float64)
     X = model.check_images(X).astype(np.float64, copy=False)
     at = model.with_theta(theta).linearize(X)
-    rng = np.random.default_rng(seed)
+    rng = as_generator(seed)
     p, q = rng.standard_normal((2, theta.size))
     V = rng.standard_normal(at.output.shape)
 

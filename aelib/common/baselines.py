@@ -65,8 +65,8 @@ def _two_sets(X_train, X_test, *components):
     most = min(X_train.shape)
     if len(X_train) < 2 or not components or not all(isinstance(k, Integral) and 1 <= k <= most for k in components):
         raise ValueError(
-            f"components is {', '.join(map(str, components))}, X_train has shape {X_train.shape}: expected two images "
-            f"or more, and whole numbers from 1 to {most}: no more components than images or pixels"
+            f"components is {', '.join(map(arrays.shown, components))}, X_train has shape {X_train.shape}: expected "
+            f"two images or more, and whole numbers from 1 to {most}: no more components than images or pixels"
         )
     return X_train, X_test
 

@@ -35,6 +35,7 @@ def decoder_jacobian(model, Z):
     >>> bool((J[0] == model.layers[-1].W).all())
     True
     """
+    arrays.as_model(model)
     decoder = model.layers[len(model.layers) // 2 :]
     d, D, size = decoder[0].n_in, decoder[-1].n_out, model.theta.size
     Z = arrays.as_codes(Z, d, model.dtype)
@@ -82,7 +83,9 @@ def ellipses(J, radius, longest=np.inf):
         ValueError: J is no array of Jacobians, or a length is not positive; or a half-axis is infinite.
     """
     if not (isinstance(radius, Real) and isinstance(longest, Real) and 0 < radius < math.inf and longest > 0):
-        raise ValueError(f"radius is {radius}, longest {longest}: expected positive numbers")
+        raise ValueError(
+            f"radius is {arrays.shown(radius)}, longest {arrays.shown(longest)}: expected positive numbers"
+        )
     values, vectors = np.linalg.eigh(metric(J).astype(np.float64))  # ascending
     speed = np.sqrt(np.maximum(values, 0))
     with np.errstate(divide="ignore"):

@@ -6,6 +6,8 @@ line has a label and every cloud of digits its digit, so that no picture depends
 
 import numpy as np
 
+from aelib.arrays import as_array, as_labels
+
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 _SIGNED = dict(cmap="RdBu_r", aspect="auto", interpolation="nearest")
@@ -16,8 +18,9 @@ DIGITS = (
 )  # fmt: skip
 
 
-def mosaic(X, columns, side=28, gap=1):
+def mosaic(X, columns, side=28):
     """Return images in rows, (n, side^2), tiled from left to right and top to bottom as one array; gaps are nan."""
+    gap = 1
     n = len(X)
     rows = -(-n // columns)
     step = side + gap
@@ -35,8 +38,9 @@ def images(ax, X, columns, title="", side=28):
     ax.set_axis_off()
 
 
-def image_rows(ax, rows, side=28):
-    """Draw a dict of labelled rows of images, label -> (n, side^2), one row under the other: inputs over outputs."""
+def image_rows(ax, rows):
+    """Draw a dict of labelled rows of images, label -> (n, 784), one row under the other: inputs over outputs."""
+    side = 28
     n = min(len(X) for X in rows.values())
     stacked = np.concatenate([np.asarray(X)[:n] for X in rows.values()])
     ax.imshow(mosaic(stacked, n, side), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
@@ -80,8 +84,12 @@ def codes(ax, Z, labels, title="", size=2.0, fontsize="large", limits=None):
     """Draw two-dimensional codes (n, 2) coloured by digit or other label, which stands at its class's median.
 
     Where medians are close, their discs are moved apart and joined to them by lines. ``limits``, (x0, x1, y0, y1), are
-    the ends of the axes; without them all codes are shown.
+    the ends of the axes; without them all codes are shown. A ValueError says where codes and labels do not fit.
     """
+    Z = as_array("Z", Z)
+    if Z.ndim != 2 or Z.shape[1] != 2 or Z.dtype.kind not in "biuf":
+        raise ValueError(f"Z is {Z.dtype}{Z.shape}: expected codes of two numbers, (n, 2); of more, draw two columns")
+    labels = as_labels(labels, len(Z))
     digits = np.unique(labels)
     colors = [DIGITS[(k if isinstance(digit, str) else int(digit)) % len(DIGITS)] for k, digit in enumerate(digits)]
     for digit, color in zip(digits, colors, strict=True):
@@ -128,7 +136,7 @@ def confusion(ax, counts, title=""):
     ax.set(xticks=ticks, yticks=ticks, xlabel="digit predicted", ylabel="true digit", title=title)
 
 
-def grid(ax, values, rows, columns, ylabel, xlabel, title="", best=min, most=np.inf, digits=1):
+def grid(ax, values, rows, columns, ylabel, xlabel, title="", most=np.inf, digits=1):
     """Draw a table of numbers (len(rows), len(columns)) as a heat map with the numbers in it, the best one framed.
 
     A value that is nan (a diverged run) is grey and named "nan". Values above ``most`` have its colour, so that a few
@@ -147,7 +155,7 @@ def grid(ax, values, rows, columns, ylabel, xlabel, title="", best=min, most=np.
                 color = "white"
             ax.text(j, i, text, ha="center", va="center", color=color)
     if values.count():
-        i, j = np.unravel_index(int(np.ma.argmin(values) if best is min else np.ma.argmax(values)), values.shape)
+        i, j = np.unravel_index(int(np.ma.argmin(values)), values.shape)
         frame(ax, (i, i), (j, j))
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(rows)), rows)
@@ -208,12 +216,13 @@ def signed_matrices(figure, matrices, blocks):
     figure.colorbar(image, ax=list(axes), shrink=0.8)
 
 
-def signed_table(ax, rows, height=0.8, width=0.95):
+def signed_table(ax, rows):
     """Draw a table of heat maps, label of the row -> {title: array of signed numbers, or None for an empty place}.
 
     Each is drawn as by ``signed``, with a scale of its own whose end stands in its title; all in one Axes, as Axes for
     each would take twice as long.
     """
+    height, width = 0.8, 0.95  # of a heat map, in a place of 1 by 1
     x, y = width * np.array([0, 1, 1, 0, 0]), height * np.array([0, 0, 1, 1, 0])
     for top, (label, row) in enumerate(rows.items()):
         ax.text(-0.05, top + height / 2, label, rotation=90, ha="right", va="center")

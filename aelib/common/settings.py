@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from aelib.activations import ACTIVATIONS
+from aelib.arrays import as_array, shown
 from aelib.autoencoder import Autoencoder
 from aelib.layers import INITIALISERS
 from aelib.optimizers import OPTIMIZERS, cosine, step_decay
@@ -91,7 +92,8 @@ class Settings:
         _require("epsilon_inside", self.epsilon_inside, isinstance(self.epsilon_inside, bool), "True or False")
         _require("batch", self.batch, self.batch <= self.images, f"1 to {self.images}, the number of images")
         names = self.hidden if isinstance(self.hidden, tuple) else (self.hidden,)
-        _require("hidden", self.hidden, set(names) <= set(ACTIVATIONS), f"names among {', '.join(ACTIVATIONS)}")
+        known = all(isinstance(name, str) and name in ACTIVATIONS for name in names)
+        _require("hidden", self.hidden, known, f"names among {', '.join(ACTIVATIONS)}")
         sizes = self.sizes if isinstance(self.sizes, tuple) else ()
         right = len(sizes) >= 3 and len(sizes) % 2 and all(type(n) is int and n > 0 for n in sizes)
         form = "an odd number of positive whole widths, the first equal to the last, such as (784, 2, 784)"
@@ -147,8 +149,10 @@ class Settings:
         Raises:
             ValueError: there are fewer.
         """
-        if len(X) < self.images:
-            raise ValueError(f"images is {self.images}: expected 1 to {len(X)}, the number of images at hand")
+        X = as_array("X", X)
+        there = len(X) if X.ndim else 0
+        if there < self.images:
+            raise ValueError(f"images is {self.images}: expected 1 to {there}, the number of images at hand")
         return X[: self.images]
 
     def trace(self, X, at=None, measure=None):
@@ -206,4 +210,4 @@ def _plain(value):
 
 def _require(name, value, right, expected):
     if not right:
-        raise ValueError(f"{name} is {value!r}: expected {expected}")
+        raise ValueError(f"{name} is {shown(value)}: expected {expected}")
