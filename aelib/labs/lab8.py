@@ -193,20 +193,21 @@ def seven(net="784-400-200-2"):
 
 
 def dots(panels):
-    """Return the picture of losses, a dot a seed: panel -> name -> (seeds,); each panel's axis holds all its dots."""
+    """Return the picture of losses, a dot a seed: panel -> name -> (seeds,)."""
+    return picture(draw_dots, panels, size=(10, 3.8))
 
-    def draw(figure, panels):
-        for ax, (title, values) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
-            for k, column in enumerate(values.values()):
-                places = k + np.linspace(-0.15, 0.15, len(column)) if len(column) > 1 else [k]
-                ax.plot(places, column, plots.MARKERS[k % 7], color=plots.LINES[k % 7], markersize=5)
-                ax.plot([k], [np.mean(column)], "_", color="black", markersize=24)
-            names = [name.replace(", ", ",\n") for name in values]
-            ax.set_xticks(range(len(values)), names, fontsize="small")
-            ax.set(title=title, ylabel="test half-SSE, a dot a seed", xlim=(-0.5, len(values) - 0.5))
-            ax.margins(y=0.1)
 
-    return picture(draw, panels, size=(10, 3.8))
+def draw_dots(figure, panels):
+    """Draw losses, panel -> name -> (seeds,), a dot each, and their mean as a bar; an axis holds all its dots."""
+    for ax, (title, values) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+        for k, column in enumerate(values.values()):
+            places = k + np.linspace(-0.15, 0.15, len(column)) if len(column) > 1 else [k]
+            ax.plot(places, column, plots.MARKERS[k % 7], color=plots.LINES[k % 7], markersize=5)
+            ax.plot([k], [np.mean(column)], "_", color="black", markersize=24)
+        names = [name.replace(", ", ",\n") for name in values]
+        ax.set_xticks(range(len(values)), names, fontsize="small")
+        ax.set(title=title, ylabel="test half-SSE, a dot a seed", xlim=(-0.5, len(values) - 0.5))
+        ax.margins(y=0.1)
 
 
 def ways(net):
