@@ -31,16 +31,21 @@ def start():
     return X, model, directions(model, X)
 
 
+def later_network(model, X):
+    """Return a network that has gone on from this one for 200 steps of Adam."""
+    later = model.with_theta(model.theta.copy())
+    fit(later, X, Adam(0.01), epochs=200, batch_size=len(X), progress=False)
+    return later
+
+
 def directions(model, X):
     """Return directions in parameter space by name, each (n_params,).
 
     "later" points to the same network 200 steps of Adam later, "downhill" against the gradient, "random" anywhere. The
     lengths are 1, but 1/8 for "downhill", along which the loss curves much more.
     """
-    later = model.with_theta(model.theta.copy())
-    fit(later, X, Adam(0.01), epochs=200, batch_size=len(X), progress=False)
     found = {
-        "later": later.theta - model.theta,
+        "later": later_network(model, X).theta - model.theta,
         "downhill": -model.loss_and_grad(X)[1],
         "random": np.random.default_rng(0).normal(size=model.theta.size),
     }
