@@ -15,7 +15,7 @@ from aelib.files import load_npz, save_npz, short
 from aelib.layers import dense_layers, initialiser, n_params
 from aelib.linearization import Linearization
 
-_DTYPES = ("float32", "float64", "complex128")
+_DTYPES = ("float32", "float64", "complex64", "complex128")
 _FIXED = ("sizes", "hidden", "code", "output", "output_bias", "init", "seed", "dtype", "layers", "config", "blocks")
 _BLOCK = 1000  # images that pass at a time, so that memory does not grow with their number
 _PART = 500  # images whose gradient passes at a time in a net of ...

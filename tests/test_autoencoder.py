@@ -512,3 +512,13 @@ def test_codes_that_cannot_be_are_named():
     ]:
         with pytest.raises(ValueError, match=sentence):
             model.decode(codes)
+
+
+def test_a_complex_theta_in_single_precision_passes(rng):
+    """The complex step of a net in float32, as lab 2 draws it: eps is 1e-30, for 1e-200 is 0 there."""
+    model, X = Autoencoder([5, 4, 2, 4, 5], hidden="tanh"), rng.random((3, 5))
+    p = rng.standard_normal(model.theta.size)
+    moved = (model.theta + 1e-30j * p).astype(np.complex64)
+    grad = model.with_theta(moved).loss_and_grad(X)[1]
+    assert grad.dtype == np.complex64
+    np.testing.assert_allclose(grad.imag / 1e-30, model.hvp(X, p), rtol=1e-4, atol=1e-5)
