@@ -69,6 +69,13 @@ def test_student_edition_keeps_no_solution(course):
                 assert not answer["outputs"] and not made["cells"][task.test]["outputs"]
 
 
+def test_a_model_answer_may_stand_between_marks_that_no_reader_sees():
+    question, answer = "### Question 1.1 (2 points)", "<!-- BEGIN SOLUTION -->\nforty-two\n<!-- END SOLUTION -->\n"
+    source = form.add_metadata({"cells": [cell(question, "markdown"), cell(answer, "markdown")]})
+    assert [task.name for task in form.tasks(source)] == ["written_1_1"] and form.solution(answer) == ["forty-two\n"]
+    assert release.student(source)["cells"][1]["source"] == form.YOUR_ANSWER
+
+
 def test_student_edition_keeps_its_pictures(course):
     """Outputs go only where they show an answer: nine tenths of a lab's pictures stay, and most of its cells."""
     for lab, path in LABS.items():

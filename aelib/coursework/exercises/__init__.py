@@ -26,7 +26,17 @@ Choose a name, unique over all labs: the name that the student defines where the
    raises.
 
    A *written question* is markdown with ``### Question 4.3 (2 points)`` and the question, then a second markdown cell
-   with a model answer for the instructor between the same marks. It becomes "*Your answer:*" in the student edition.
+   with a model answer for the instructor, folded, between marks that no reader sees::
+
+       <!-- BEGIN SOLUTION -->
+       <details><summary>Model answer</summary>
+
+       The loss falls, because ... (one point).
+
+       </details>
+       <!-- END SOLUTION -->
+
+   It becomes "*Your answer:*" in the student edition.
 
 2. **A test here**, in the lab's module (``lab4.py``; ``labA.py`` is an example)::
 

@@ -7,9 +7,10 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"  # or, in markdown, where no reader sees them: <!-- ... -->
 HEADING = re.compile(r"^### (Exercise|Question) (\S+) \((\d+) points?\)\s*$", re.MULTILINE)
-REGION = re.compile(rf"^([ \t]*){BEGIN}[ \t]*\n(.*?)^[ \t]*{END}[ \t]*(?:\n|\Z)", re.MULTILINE | re.DOTALL)
+_LINES = [rf"(?:{mark}|<!-- {mark[4:]} -->)[ \t]*" for mark in (BEGIN, END)]
+REGION = re.compile(rf"^([ \t]*){_LINES[0]}\n(.*?)^[ \t]*{_LINES[1]}(?:\n|\Z)", re.MULTILINE | re.DOTALL)
 YOUR_ANSWER = "*Your answer:*"
 
 
@@ -147,7 +148,7 @@ def tasks(notebook):
             if heading or len(headings) > 1:
                 problems.append(f"cell {i}: two headings of exercises without an answer between them")
             heading = headings[-1]
-        if BEGIN not in cell["source"]:
+        if BEGIN[4:] not in cell["source"]:
             continue
         if heading is None:
             problems.append(f"cell {i}: a solution without a heading '### Exercise 1.2 (3 points)' above it")
