@@ -106,7 +106,7 @@ for _name, (_points, _own, _hints) in PASSES.items():
         "g' and g'' are functions of u. z, where it is given, is g(u), and out, where it is given, is an array that "
         "g' is written into, and returned too: most NumPy functions take out=out.",
         "differentiate tan(g(u)) = u on both sides: the derivative of tan is 1 + tan^2. Then differentiate g' once "
-        "more. What g, dg and d2g are for the package's own activations stands in the section on activations.",
+        "more. What g, dg and d2g are for the package's own activations stands in aelib/activations.py.",
         "a smaller case: at u = 0, g' = 1 and g'' = 0; at u = 1, g' = 1/2 and g'' = -1/2; at u = -1, g' = 1/2 and g'' "
         "= 1/2.",
     ),

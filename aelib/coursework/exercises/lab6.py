@@ -70,8 +70,8 @@ def _smooth_at_ties(answer, rng, n):
     hints=(
         "each operation makes a new Dual of two arrays: the value, computed from the values as usual, and the "
         "tangent, the derivative of that value along the tangents that came in.",
-        "the rule for each operation stands in the table of the section on duals: the sum rule, the product rule, "
-        "twice of it for matrices, in their order, and the chain rule for tanh.",
+        "the formula of the section on forward mode holds for each: it is the sum rule for a + b, the product rule for "
+        "a * b and for a @ b (where the order of the factors stays), and the chain rule for tanh.",
         "a smaller case: a = 3 with tangent 1, b = 2 with tangent 5: a + b is 5 with 6, a * b is 6 with 1 * 2 + 3 * 5 "
         "= 17. tanh at 0 with tangent 7 is 0 with 7.",
     ),
@@ -315,7 +315,7 @@ def failing(answer, rng):
 
 
 question(
-    "6.5",
+    "6.7",
     (
         "count inputs and outputs: one forward pass gives a column of a Jacobian, one reverse sweep a row. Which are "
         "fewer?",
