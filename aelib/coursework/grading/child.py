@@ -66,6 +66,8 @@ def serve(connection, folder, memory):
     sys.stdin, sys.stdout, sys.stderr = _Nowhere(), _Nowhere(), _Nowhere()
     limit(memory)
     sys.addaudithook(guard(os.getcwd()))
+    for module in (judging, sys.modules["aelib.coursework"]):  # an answer's cell may import and call them
+        module.examine = module.hint = Nothing()
     outcome = judged(order)
     connection.send_bytes(json.dumps(asdict(outcome)).encode())
 
@@ -76,11 +78,8 @@ def judged(order):
     Args:
         order: dict with name (of the exercise), pieces, examined, seed, owner.
     """
-    name, judge = order["name"], judging.judge
+    name = order["name"]
     nothing = Nothing()
-    judging.examine = judging.hint = sys.modules["aelib.coursework"].examine = sys.modules["aelib.coursework"].hint = (
-        nothing
-    )
     names = {"__name__": "__main__", "__builtins__": builtins, "get_ipython": nothing, "display": nothing}
     names |= {"examine": nothing, "hint": nothing, "In": [""], "Out": {}, "_": "", "__": "", "___": ""}
     of = judging.find(name).points
@@ -92,7 +91,7 @@ def judged(order):
         return Outcome(name, "crash" if raised else "not found", 0, of, reason, reason)
     except BaseException as error:  # whatever a student's object may raise
         return Outcome(name, "crash", 0, of, crash(error), crash(error))
-    return judge(name, answer, order["seed"], order["owner"])
+    return judging.judge(name, answer, order["seed"], order["owner"])
 
 
 def limit(memory):
