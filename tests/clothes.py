@@ -1,4 +1,4 @@
-"""The same answer in many clothes: student's notebooks in which it stands as students write it, and their two judges."""
+"""The same answer in many clothes: notebooks in which it stands as students write it, and the two judges of these."""
 
 import copy
 from dataclasses import asdict
@@ -8,7 +8,6 @@ import soundness
 from aelib.coursework import judge as judging
 from aelib.coursework.grading import child
 from aelib.coursework.grading.submissions import order, sources
-from aelib.coursework.notebooks import form
 
 LABS = sources()
 TASKS = {task.name: (lab, task) for lab, each in LABS.items() for task in each.tasks if task.kind == "Exercise"}
@@ -61,7 +60,7 @@ class Clothes:
             "a helper in a cell that examines": (
                 [f"def same(x):\n    return x\n{target} = same(None), ...\n{self.examine}"]
                 if len(self.task.names) == 2
-                else [f"def same(x):\n    return x"],
+                else ["def same(x):\n    return x"],
                 f"{line}\n{target} = same({value})\n{self.examine}",
                 [],
                 [],
@@ -71,7 +70,8 @@ class Clothes:
             "a timed cell": ([], f"%%time\n{plain}", [], []),
             "continued lines": (
                 [],
-                f"rest = (7\n        % 3)\nsure = (rest\n        != 0)\n{line}\n{target} = {value} if rest == 1 and sure else None",
+                f"rest = (7\n        % 3)\nsure = (rest\n        != 0)\n{line}\n"
+                f"{target} = {value} if rest == 1 and sure else None",
                 [],
                 [],
             ),
@@ -198,6 +198,3 @@ def everything():
         for name, by in listed.items():
             if name in TASKS:
                 yield from ((name, state, kind) for kind in by)
-
-
-assert form  # the labs are read by it

@@ -260,7 +260,7 @@ def own(answer, rng):
             if np.iscomplexobj(z) or not z.size:
                 raise Wrong(f"own(a), {of}: real numbers were expected")
             near = [np.asarray(ask(answer, a + e * t)) for e in (0.02, -0.02, 1e-5, -1e-5)]
-            if np.linalg.norm(near[0] + near[1] - 2 * z) <= 1e-7 * np.linalg.norm(z):
+            if np.linalg.norm(near[0] + near[1] - 2 * z) <= 1e-12 * np.linalg.norm(z):
                 raise Wrong(
                     f"own(a), {of}: straight along a line: it is to be smooth and bent, not linear, not piecewise so"
                 )

@@ -82,8 +82,10 @@ def judged(order):
     nothing = Nothing()
     names = {"__name__": "__main__", "__builtins__": builtins, "get_ipython": nothing, "display": nothing}
     names |= {"examine": nothing, "hint": nothing, "In": [""], "Out": {}, "_": "", "__": "", "___": ""}
-    of = judging.find(name).points
+    exercise, judge = judging.find(name), judging.judge
+    kept, of = dict(exercise.__dict__), exercise.points
     raised = programs.run([programs.Piece(*piece) for piece in order["pieces"]], names)
+    exercise.__dict__.update(kept)  # a cell that patches the exercise does itself no good
     try:
         answer = eval(compile(order["examined"], "<test>", "eval"), names)
     except NameError as error:
@@ -91,7 +93,7 @@ def judged(order):
         return Outcome(name, "crash" if raised else "not found", 0, of, reason, reason)
     except BaseException as error:  # whatever a student's object may raise
         return Outcome(name, "crash", 0, of, crash(error), crash(error))
-    return judging.judge(name, answer, order["seed"], order["owner"])
+    return judge(name, answer, order["seed"], order["owner"])
 
 
 def limit(memory):

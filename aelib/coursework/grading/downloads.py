@@ -141,7 +141,7 @@ def _below(folder, student):
         yield place, path.name, path, path.lstat().st_mtime
     if empty:
         top = student.name
-        yield (f"{top}/" if not MOODLE.match(top) else top), None, None, None
+        yield f"{top}/.", None, None, None
 
 
 def _ignored(place):

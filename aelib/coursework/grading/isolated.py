@@ -59,6 +59,8 @@ def judged(order, seconds, memory=MEMORY):
             return received(name, connection.recv_bytes(MESSAGE)) or failed(
                 "crash", "its process sent what is no outcome"
             )
+        except JudgeMissing:
+            raise
         except EOFError:
             process.join(5)
             return failed("crash", f"it ended its process (exit code {process.exitcode})")
