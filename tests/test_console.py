@@ -60,18 +60,12 @@ def losses(console):
     return list(console.run.history.train_loss)
 
 
-def png(console):
-    """Return the picture that a stored notebook shows."""
-    bundle = console._repr_mimebundle_()
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    return imread(io.BytesIO(base64.b64decode(data["image/png"])))
-
-
 def test_nothing_starts_by_itself_and_a_stored_notebook_shows_the_picture(few):
     console = Console(few, images=1000)
     assert not console.busy and console.run.update == 0 and console.frames == 1
-    height, width = png(console).shape[:2]
-    assert width / height == pytest.approx(SIZE[0] / SIZE[1], rel=0.01) and width >= DPI * SIZE[0]
+    png, width, alt, line = console.still()
+    assert imread(io.BytesIO(png)).shape[1] >= width == round(DPI * SIZE[0])
+    assert f"from {console.run.measurements[0].test_loss:.2f}" in alt and "run the cell" in line
     console.buttons["start"].click()
     assert "event loop" in console.message.value
 
@@ -79,11 +73,11 @@ def test_nothing_starts_by_itself_and_a_stored_notebook_shows_the_picture(few):
 def test_autoplay_starts_when_the_console_is_shown_and_only_once(few):
     async def scenario(console):
         assert console.state == "ready"
-        png(console)
+        console._ipython_display_()
         await asyncio.sleep(0.05)
         assert console.state == "running"
         await press(console, "stop")
-        png(console)
+        console._ipython_display_()
         await asyncio.sleep(0.05)
         assert console.state == "ended"
 
@@ -272,17 +266,25 @@ def test_code_and_history_are_handed_out(few):
     drive(scenario, few)
 
 
-def test_a_second_run_pauses_the_first(few):
+def test_a_closed_console_ends_its_run(few):
     async def scenario(console):
         await press(console, "start")
-        second = Console(few, images=1000)
-        second.buttons["start"].click()
+        assert console.busy
+        console.close()
         for _ in range(20):
             await asyncio.sleep(0)
-        assert console.state == "paused" and not console.busy and second.state == "running"
-        second.close()
+        assert not console.busy and console.state == "paused"
 
     drive(scenario, few, epochs=1000)
+
+
+def test_in_a_narrow_window_the_picture_is_narrower(few):
+    async def scenario(console):
+        console.front.room, console.front.density = 600, 1.0
+        await asyncio.sleep(0.5)
+        assert console.still()[1] == 600 and imread(io.BytesIO(console.still()[0])).shape[1] == 600
+
+    drive(scenario, few)
 
 
 def test_bad_start_values_are_named(few):

@@ -6,7 +6,6 @@ come from another thread, note a command in ``_commands`` and wake it.
 
 import asyncio
 import base64
-import html
 import math
 import time
 from collections import deque
@@ -17,12 +16,13 @@ import numpy as np
 
 from aelib.common.baselines import ladder
 from aelib.common.settings import NETS, Settings, coefficient_settings
+from aelib.widgets.base import LabWidget, PictureView, red
 from aelib.widgets.console import picture
 from aelib.widgets.console.controls import MORE, PACES, RUN, Clipboard, buttons, pace_buttons, usable
 from aelib.widgets.console.live_run import LiveRun
 from aelib.widgets.console.transcript import as_code, diagnosis, to_csv
-from aelib.widgets.controls import ALL, run_controls
-from aelib.widgets.pictures import DPI
+from aelib.widgets.controls import ALL, buttons_for_few, run_controls
+from aelib.widgets.pictures import DPI, fitted
 from aelib.widgets.turns import Turns
 
 EYE = 30.0  # seconds that a run takes at the pace for the eye
@@ -34,13 +34,12 @@ _CODES = 400  # test images whose codes are drawn
 _FIELDS = [field.name for field in fields(Settings)]
 
 
-class Console(ipywidgets.VBox):
+class Console(LabWidget):
     """Sliders, buttons and a live picture round a training run.
 
     Start trains, or goes on after a pause; after the end it begins anew. Pause holds the run, Step makes one update,
     Stop ends it, Reset goes back to the initial weights of the same seed. Step size, batch, momentum, decay, schedule
-    and epochs obey at the next update; every other control waits for a reset, and the console says so. Running the
-    cell again, or letting another picture of the notebook grow, pauses the run.
+    and epochs obey at the next update; every other control waits for a reset, and the console says so.
 
     Args:
         data: MNIST, as ``load_mnist`` returns it, or other square images with labels.
@@ -86,9 +85,9 @@ class Console(ipywidgets.VBox):
         if math.isqrt(pixels) ** 2 != pixels:
             raise ValueError(f"the images have {pixels} pixels: expected a square number, such as 784 = 28 x 28")
         settings = Settings(**{"images": min(Settings.images, n)} | start)
-        self.run, self.error, self.frames = LiveRun(data, settings), None, 0
+        self.run, self.frames, self._closed = LiveRun(data, settings), 0, False
         self._marks, self._autoplay = dict(marks or {}), autoplay
-        self._commands, self._turns, self._due, self._complaint = deque(), Turns(), 0.0, ""
+        self._commands, self._turns, self._due, self._complaint = deque(), Turns(alone=False), 0.0, ""
         self._waiting = None  # the handle of a picture to be drawn in full
         try:
             self._loop = asyncio.get_running_loop()
@@ -98,8 +97,10 @@ class Console(ipywidgets.VBox):
         self._picture = picture.RunPicture(gradients)
         fitting = {name: sizes for name, sizes in NETS.items() if sizes[0] == pixels}
         names = [*main, *(name for name in ALL if more and name not in main)]
-        self.controls = run_controls(settings, names, fitting, n)
+        controls = run_controls(settings, names, fitting, n)
+        self.controls = {name: buttons_for_few(control) for name, control in controls.items()}
         self._build(main, more, pace)
+        self.parts = [control.menu for control in self.controls.values() if hasattr(control, "menu")]
         self._name_coefficients()
         self._show_in_full()
         for control in self.controls.values():
@@ -115,22 +116,25 @@ class Console(ipywidgets.VBox):
         for name, button in self.buttons.items():
             button.on_click(lambda _, name=name: self._command(name))
         for name, control in self.controls.items():
-            width, label = "300px", "92px"
-            if name in main:  # in one line: sliders are the wide ones
-                width = "268px" if isinstance(control, ipywidgets.SelectionSlider) else "184px"
-                label = f"{12 + 7 * len(control.description)}px"
-            control.style.description_width, control.layout.width, control.layout.margin = label, width, "1px 2px"
+            if name in main:  # in a line or two: sliders are the wide ones
+                widths = {ipywidgets.SelectionSlider: "330px", ipywidgets.ToggleButtons: "auto"}
+                width, label = widths.get(type(control), "184px"), f"{14 + 7 * len(control.description)}px"
+            else:
+                width, label = "440px" if isinstance(control, ipywidgets.ToggleButtons) else "300px", "96px"
+            control.style.description_width, control.layout.width, control.layout.margin = label, width, "1px 6px"
             control.add_class(f"aelib-{name.replace('_', '-')}")
         shape = dict(width=f"{round(picture.SIZE[0] * DPI)}px", max_width="100%")
-        self.image = ipywidgets.Image(layout=ipywidgets.Layout(**shape, height="auto"))
-        self.status = ipywidgets.HTML(layout=ipywidgets.Layout(margin="0 4px", height="24px", **shape))
-        self.message = ipywidgets.HTML(layout=ipywidgets.Layout(margin="0 4px", height="36px", **shape))
         row = dict(flex_flow="row wrap", **shape)
+        self.image = PictureView()
+        self.status = ipywidgets.HTML(layout=ipywidgets.Layout(margin="0 4px", height="24px", **shape))
         rows = [
             ipywidgets.HBox([*(self.buttons[name] for name in RUN), self.pace], layout=ipywidgets.Layout(**row)),
             ipywidgets.HBox([self.controls[name] for name in main], layout=ipywidgets.Layout(**row)),
         ]
-        super().__init__([*rows, self.status, self.message, self.image, *(self._more(main, row) if more else ())])
+        super().__init__(())
+        self.message.layout = ipywidgets.Layout(margin="0 4px", height="36px", **shape)
+        opener = self._more(main, row) if more else ()
+        self.children = [*rows, self.status, self.message, self.image, *opener, self.front]
         self.add_class("aelib-console")
 
     def _more(self, main, row):
@@ -152,13 +156,15 @@ class Console(ipywidgets.VBox):
 
     def _command(self, name):
         """Note a command and wake the console on the loop. May be called in any thread."""
+        if self._closed:
+            return
         self._commands.append(name)
         loop = self._loop
         if loop is None:
             try:
                 self._loop = loop = asyncio.get_running_loop()
             except RuntimeError:
-                self.message.value = _red("The console needs a running event loop: open it in Jupyter.")
+                self.message.value = red("The console needs a running event loop: open it in Jupyter.")
                 return
         loop.call_soon_threadsafe(self._wake)
 
@@ -166,7 +172,7 @@ class Console(ipywidgets.VBox):
 
     def _wake(self):
         """Obey what waits, unless the run under way will; let it run, or rest."""
-        if self._turns.running:
+        if self._turns.running or self._closed:
             return
         try:
             self._obey_all()
@@ -207,16 +213,22 @@ class Console(ipywidgets.VBox):
             getattr(self, "_" + command.replace(" ", "_"))()
 
     def _fail(self, error):
-        self.error = error
-        self.run.stop()
-        self._rest()
+        if not self._closed:
+            self.tell(error)
+            self.run.stop()
+            self._rest()
 
     def close(self):
-        """End the run under way and close the widget."""
-        if self._turns:
+        """End the run under way, close the widget with its controls, and let go of what it showed."""
+        if self._turns and not self._closed:
+            self._closed = True
+            self._commands.clear()
             self._turns.stop()
             if self._waiting:
                 self._waiting.cancel()
+            for control in self.controls.values():
+                for link in getattr(control, "links", ()):
+                    link.unlink()
         super().close()
 
     # -- commands ------------------------------------------------------------------------------------------------------
@@ -274,14 +286,16 @@ class Console(ipywidgets.VBox):
 
     def _show(self):
         """Draw a hurried picture and the words; set when the next picture is due."""
-        start = time.perf_counter()
-        self._set("jpeg", self._picture.jpeg(self.frame()))
+        start, frame = time.perf_counter(), self.frame()
+        self._set(self._picture.jpeg(frame), "jpeg", frame)
         self._describe()
         now = time.perf_counter()
         self._due = now + max(_FRAME - (now - start), (now - start) * (1 / _SHARE - 1))
 
     def _rest(self):
         """Show where the run stands, in full when no command has come for a while; obey what came meanwhile."""
+        if self._closed:
+            return
         self.run.measure()
         if self._loop is None:
             self._show_in_full()
@@ -299,14 +313,31 @@ class Console(ipywidgets.VBox):
 
     def _show_in_full(self):
         self._waiting = None
-        if self.state != "running":
-            self._set("png", self._picture.png(self.frame()))
+        if self.state != "running" and not self._closed:
+            frame = self.frame()
+            png = self._picture.png(frame, self.density)
+            self._set(png, "png", frame)
+            self._still = png, self.image.width, self.image.alt
             self._describe()
+            self.keep_still()
 
-    def _set(self, kind, data):
-        with self.image.hold_sync():
-            self.image.format, self.image.value = kind, data
+    def _set(self, data, kind, frame):
+        self.image.show(data, kind, round(self._picture.size[0] * DPI), picture.in_words(frame))
         self.frames += 1
+
+    def still(self):
+        """Return the last picture that was drawn in full."""
+        return *self._still, "<i>A net that was trained here: run the cell to train it anew.</i>"
+
+    def at_new_size(self):
+        """Draw anew for the screen's density and the width there is."""
+        if not self._closed and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._resize)
+
+    def _resize(self):
+        if not self._closed:
+            self._picture.size = fitted(picture.SIZE, self.front.room)
+            self._later(_REST, self._show_in_full)
 
     def _describe(self):
         """Write the words: the state, how far the run is, what is wrong; grey the buttons that can do nothing."""
@@ -314,23 +345,20 @@ class Console(ipywidgets.VBox):
         bar = f'<progress value="{done}" max="{max(done + run.updates_left, 1)}" style="width: 110px"></progress>'
         words = " · ".join([f"<b>{run.state}</b>", *run.words()])
         self.status.value = f'<span style="font-variant-numeric: tabular-nums">{bar} {words}</span>'
-        sentence = _words(self.error) or self._complaint or diagnosis(run, self._levels["grey"])
+        sentence = self._complaint or diagnosis(run, self._levels["grey"])
         if run.needs_reset and run.state != "ready":
             names = ", ".join(self.controls[name].description for name in run.needs_reset)
             sentence = f"Press Reset to apply: {names}. {sentence}"
-        self.message.value = _red(sentence) if sentence else ""
+        if self.error is None:  # else that is what the message says
+            self.message.value = red(sentence) if sentence else ""
         for name, can in usable(run).items():
             self.buttons[name].disabled = not can
 
-    def _repr_mimebundle_(self, **kwargs):
+    def _ipython_display_(self, **kwargs):
+        super()._ipython_display_(**kwargs)
         if self._autoplay and self._loop is not None:
             self._autoplay = False
             self._command("start")
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        png = self.image.value if self.image.format == "png" else self._picture.png(self.frame())
-        data["image/png"] = base64.b64encode(png).decode()
-        return bundle
 
 
 def _difference(ghost, settings):
@@ -342,14 +370,3 @@ def _difference(ghost, settings):
     ]
     words = ", ".join(words) or "before"
     return (words if len(words) < 30 else words[:28] + " …") + ", then changed" * ghost.changed
-
-
-def _words(error):
-    """Return what ended a run from outside, in words, or ""."""
-    if error is None:
-        return ""
-    return "Interrupted." if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
-
-
-def _red(sentence):
-    return f'<span style="color: var(--jp-error-color1, #b00020)">{html.escape(sentence)}</span>'

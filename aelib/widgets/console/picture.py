@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from aelib.common import plots
-from aelib.widgets.pictures import DPI, encoded
+from aelib.widgets.pictures import DPI, encoded, own_style
 
 SIZE = (9.2, 3.9)  # inches
 _DIGIT = 28  # pixels of a digit's side, to which images of another size are brought
@@ -62,27 +62,37 @@ class RunPicture:
     """
 
     def __init__(self, gradients=True):
-        self._gradients = gradients
-        self.figure = Figure(figsize=SIZE, dpi=DPI)
+        self._gradients, self.size = gradients, SIZE
+
+    @property
+    def size(self):
+        """(width, height) in inches; setting it makes all anew."""
+        return tuple(self.figure.get_size_inches())
+
+    @size.setter
+    def size(self, size):
+        self.figure = Figure(figsize=size, dpi=DPI)
         self._canvas = FigureCanvasAgg(self.figure)
         self._still, self._background = None, None
 
     def jpeg(self, frame):
         """Return the picture of a ``Frame`` as JPEG bytes, made in a hurry."""
-        self._set(frame)
-        if self._background is None:
-            self._canvas.draw()
-            self._background = self._canvas.copy_from_bbox(self.figure.bbox)
-        self._canvas.restore_region(self._background)
-        for artist in self._moving:
-            artist.axes.draw_artist(artist)
-        return encoded(self._canvas, "jpeg")
+        with own_style():
+            self._set(frame)
+            if self._background is None:
+                self._canvas.draw()
+                self._background = self._canvas.copy_from_bbox(self.figure.bbox)
+            self._canvas.restore_region(self._background)
+            for artist in self._moving:
+                artist.axes.draw_artist(artist)
+            return encoded(self._canvas, "jpeg")
 
-    def png(self, frame, density=2):
-        """Return the picture of a ``Frame`` as PNG bytes, with so many pixels for one of the jpeg."""
-        self._set(frame)
-        stream = io.BytesIO()
-        self.figure.savefig(stream, format="png", dpi=density * DPI)
+    def png(self, frame, density=1):
+        """Return the picture of a ``Frame`` as PNG bytes, with so many pixels to a pixel of the page."""
+        with own_style():
+            self._set(frame)
+            stream = io.BytesIO()
+            self.figure.savefig(stream, format="png", dpi=density * DPI)
         return stream.getvalue()
 
     def _set(self, frame):
@@ -104,12 +114,15 @@ class RunPicture:
             line.set_data(frame.norms[0], norm)
 
     def _make(self, frame, still):
-        boxes = {"loss": (0.052, 0.115, 0.35, 0.7), "net": (0.43, 0.0, 0.28, 0.95)}
+        width, height = self.size
+        left, bottom = 0.48 / width, 0.45 / height  # room for numbers and words beside the axes
+        boxes = {"loss": (left, bottom, 0.402 - left, 0.815 - bottom), "net": (0.43, 0.0, 0.28, 0.95)}
         side = 0.245  # of the square plane of codes
-        boxes["codes"] = (0.745, 0.27, side, side * SIZE[0] / SIZE[1])
+        boxes["codes"] = (0.745, 0.27, side, side * width / height)
         if self._gradients:
-            boxes["codes"] = (0.78, 0.49, 0.205, 0.44)
-            boxes["gradients"] = (0.78, 0.115, 0.205, 0.22)
+            right = 0.72 + 0.5 / width
+            boxes["codes"] = (right, 0.49, 0.985 - right, 0.44)
+            boxes["gradients"] = (right, bottom, 0.985 - right, 0.335 - bottom)
         axes = {name: self.figure.add_axes(box) for name, box in boxes.items()}
         for ax in axes.values():
             ax.tick_params(labelsize=_SMALL)
@@ -310,3 +323,17 @@ def _round_up(value):
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     return next(k * power for k in (1, 2, 5, 10) if k * power >= value * 0.999)
+
+
+def in_words(frame):
+    """Return what a ``Frame`` shows, for who does not see the picture."""
+    (x, test), ladder = (
+        frame.test,
+        ", ".join(f"{name} {loss:.2f}" for name, loss in (frame.levels | frame.marks).items()),
+    )
+    ghosts = "".join(f" An earlier run, {name}, ended at {y[-1]:.2f}." for name, (_, y) in frame.ghosts.items())
+    return (
+        f"Net {'-'.join(map(str, frame.sizes))}: test half-SSE over {x[-1]} updates, "
+        f"from {test[0]:.2f} to {test[-1]:.2f}. For comparison: {ladder}."
+        f"{ghosts} Beside it ten test images and what the net makes of them, and the codes of {len(frame.codes)}."
+    )
