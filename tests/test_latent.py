@@ -1,4 +1,4 @@
-import base64
+import asyncio
 import copy
 import io
 from dataclasses import replace
@@ -214,19 +214,67 @@ def test_an_unknown_ground_is_refused(nets, few):
         LatentExplorer(nets[1], few, under="water")
 
 
-def test_a_stored_notebook_shows_a_picture(explorer):
-    bundle = explorer._repr_mimebundle_()
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    assert imread(io.BytesIO(base64.b64decode(data["image/png"]))).shape[:2] == (470, 840)
-    assert imread(io.BytesIO(explorer.plane.picture)).shape[:2] == tuple(explorer.plane.size)
-    left, top, width, height = explorer.plane.axes[:4]
+def test_a_saved_notebook_shows_a_picture(explorer):
+    png, width, alt, line = explorer.still()
+    assert imread(io.BytesIO(png)).shape[:2] == (705, 1260) and width == 840
+    assert f"half-SSE {explorer.now.error:.1f}" in alt and "run the cell" in line
+    across = imread(io.BytesIO(explorer.plane.picture)).shape[1]
+    assert across == round(explorer.density * explorer.plane.size[0])
+    left, top, width, height = explorer.plane.axes[:4]  # in pixels of the page, whatever the density
     assert 0 < left < left + width <= 470 and 0 < top < top + height <= 470
+
+
+def test_a_film_plays_from_its_beginning_when_it_is_shown(nets, few):
+    async def shown():
+        explorer = LatentExplorer(nets[1], few, film={"update 1": nets[0]})
+        assert explorer.now is explorer.moments[-1]
+        explorer._ipython_display_()
+        assert explorer.now is explorer.moments[0] and explorer.controls["roll"].playing
+        explorer.close()
+
+    asyncio.run(shown())
+
+
+def test_marks_stay_inside_the_frame(explorer):
+    """The point, its ellipse and both arrows, wherever somebody drags it to."""
+    x0, x1, y0, y1 = explorer.limits
+    turn = np.linspace(0, 2 * np.pi, 200)[:, None]
+    for point in ([x0, y0], [x1, y1], [x0 - 5, y1], [x1, (y0 + y1) / 2], [0.3 * x0 + 0.7 * x1, y0]):
+        explorer.plane.point = point
+        explorer.plane.pick = [*point, 0]
+        explorer.plane.point = point
+        explorer.controls["code_1"].value = explorer.controls["code_1"].max
+        slow, fast = np.array(explorer.plane.marks["axes"])
+        ellipse = np.cos(turn) * slow + np.sin(turn) * fast
+        tips = np.array([slow, fast * np.linalg.norm(slow) / np.linalg.norm(fast)])
+        places = explorer.plane.point + np.concatenate([ellipse, tips, [[0, 0]]])
+        assert np.all((places >= [x0, y0]) & (places <= [x1, y1])), point
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [lambda y: y[:, None], lambda y: y.tolist(), lambda y: np.eye(10)[y], lambda y: np.eye(10, dtype=bool)[y]],
+    ids=["column", "list", "rows of a one", "rows of True"],
+)
+def test_labels_in_other_forms(nets, few, labels):
+    other = replace(few, train_labels=labels(few.train_labels), test_labels=labels(few.test_labels))
+    explorer, plain = LatentExplorer(nets[1], other), LatentExplorer(nets[1], few)
+    assert explorer.plane.captions == plain.plane.captions and explorer.plane.picture == plain.plane.picture
+
+
+def test_what_cannot_be_labels_or_a_model_is_named(nets, few):
+    for labels in (few.test_labels[:7], np.ones((300, 10)), 3):
+        wrong = replace(few, test_labels=labels)
+        assert "test_labels has shape" in attempt(lambda wrong=wrong: LatentExplorer(nets[1], wrong))
+    assert "expected an Autoencoder first" in attempt(lambda: LatentExplorer(few, nets[1]))
+    assert "without train_images" in attempt(lambda: LatentExplorer(nets[1], few.test_images))
 
 
 def test_without_a_film_there_is_no_slider_for_it(nets, few):
     limits = CodePlane(nets[1], few).limits
-    explorer = LatentExplorer(nets[1], few, point=limits[::2])
-    assert "film" not in explorer.controls and explorer.plane.point == list(limits[::2])
+    middle = [(limits[0] + limits[1]) / 2, (limits[2] + limits[3]) / 2]
+    explorer = LatentExplorer(nets[1], few, point=middle)
+    assert "film" not in explorer.controls and explorer.plane.point == middle
 
 
 def test_a_plane_needs_two_numbers_a_code(mnist):

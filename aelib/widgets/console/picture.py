@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from aelib.common import plots
 from aelib.widgets.pictures import DPI, encoded, own_style
 
-SIZE = (9.2, 3.9)  # inches
+SIZE = (9.2, 3.6)  # inches
 _DIGIT = 28  # pixels of a digit's side, to which images of another size are brought
 _BOTTOM, _TOPS = 11.0, (60.0, 130.0)  # half-SSE: the axis of MNIST's losses, where they fit
 _TICKS = (12, 15, 20, 25, 30, 40, 50, 100)

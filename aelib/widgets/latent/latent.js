@@ -3,6 +3,7 @@
 
 const TILE = 112; // side of a tile on the screen
 const PAD = 6; // the tile to draw in
+const EDGE = 0.025; // of the plane's width: so near the point comes to the frame, as Python has it
 const STEP = 1 / 100; // of the plane's width: what an arrow key moves
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
@@ -23,8 +24,10 @@ function plane(model, parent) {
   const [width, height] = model.get("size");
   const box = make(parent, "div", { position: "relative", width: `${width}px`, height: `${height}px`, flex: "none" });
   const image = make(box, "img", { position: "absolute" }, { width, height, alt: "the plane of codes", draggable: "false" });
-  const canvas = make(box, "canvas", { position: "absolute", cursor: "crosshair", touchAction: "none" }, {
-    width, height, tabindex: 0, class: "aelib-plane", role: "application",
+  const sharp = window.devicePixelRatio || 1; // pixels of the screen to a pixel of the page
+  const onPage = { width: `${width}px`, height: `${height}px` };
+  const canvas = make(box, "canvas", { position: "absolute", cursor: "crosshair", touchAction: "none", ...onPage }, {
+    width: Math.round(sharp * width), height: Math.round(sharp * height), tabindex: 0, class: "aelib-plane", role: "application",
     "aria-label": "Plane of codes. Arrow keys move the point, with Shift ten times as far; Enter picks the nearest image.",
   });
   const ink = canvas.getContext("2d");
@@ -40,7 +43,7 @@ function plane(model, parent) {
   const code = (event) => {
     const s = scale(), frame = canvas.getBoundingClientRect();
     const across = (event.clientX - frame.left - s.left) / s.w, down = (event.clientY - frame.top - s.top) / s.h;
-    return [within(s.x0 + across * (s.x1 - s.x0), s.x0, s.x1), within(s.y1 - down * (s.y1 - s.y0), s.y0, s.y1)];
+    return [s.x0 + across * (s.x1 - s.x0), s.y1 - down * (s.y1 - s.y0)];
   };
   const within = (value, low, high) => Math.min(Math.max(value, low), high);
 
@@ -75,7 +78,13 @@ function plane(model, parent) {
 
   const draw = () => {
     const at = model.get("point"), marks = model.get("marks"), p = pixel(at);
+    ink.setTransform(sharp, 0, 0, sharp, 0, 0);
     ink.clearRect(0, 0, width, height);
+    const frame = scale();
+    ink.save();
+    ink.beginPath();
+    ink.rect(frame.left, frame.top, frame.w, frame.h); // no mark leaves the frame
+    ink.clip();
     if (marks.path) {
       line(marks.path.map(pixel), "black", 1.5);
       ["from", "to"].forEach((text, k) => { ring(pixel(marks.path[k]), 4, "black"); name(text, pixel(marks.path[k])); });
@@ -95,6 +104,7 @@ function plane(model, parent) {
       name("drawn", [x, y]);
     }
     for (const d of [-1, 1]) line([[p[0] - 5, p[1] - 5 * d], [p[0] + 5, p[1] + 5 * d]], "black", 3);
+    ink.restore();
   };
   const show = () => {
     const url = URL.createObjectURL(new Blob([model.get("picture")], { type: "image/png" }));
@@ -104,7 +114,11 @@ function plane(model, parent) {
   };
 
   let start = null; // where the button went down
-  const move = (at) => { send(model, "point", at); draw(); };
+  const move = ([x, y]) => {
+    const s = scale(), across = EDGE * (s.x1 - s.x0), up = EDGE * (s.y1 - s.y0);
+    send(model, "point", [within(x, s.x0 + across, s.x1 - across), within(y, s.y0 + up, s.y1 - up)]);
+    draw();
+  };
   canvas.onpointerdown = (event) => {
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
@@ -125,7 +139,7 @@ function plane(model, parent) {
     event.preventDefault();
     event.stopPropagation(); // JupyterLab would move to another cell
     const far = STEP * (event.shiftKey ? 10 : 1) * (s.x1 - s.x0);
-    if (arrow) move([within(x + arrow[0] * far, s.x0, s.x1), within(y + arrow[1] * far, s.y0, s.y1)]);
+    if (arrow) move([x + arrow[0] * far, y + arrow[1] * far]);
     else send(model, "pick", [x, y, model.get("pick")[2] + 1]);
   };
 
@@ -136,7 +150,7 @@ function plane(model, parent) {
 
 function tile(parent) {
   const figure = make(parent, "figure", { margin: 0, width: `${TILE}px` });
-  const canvas = make(figure, "canvas", { width: `${TILE}px`, height: `${TILE}px`, imageRendering: "pixelated", display: "block" }, { width: 28, height: 28 });
+  const canvas = make(figure, "canvas", { width: `${TILE}px`, height: `${TILE}px`, imageRendering: "pixelated", display: "block", outline: "1px solid var(--jp-border-color1, #999)" }, { width: 28, height: 28 });
   const caption = make(figure, "figcaption", { font: "12px/15px sans-serif", height: "31px", overflow: "hidden", whiteSpace: "pre-line", color: "var(--jp-ui-font-color1, black)" });
   return { figure, canvas, caption };
 }
@@ -150,18 +164,23 @@ function pad(model, { figure, canvas, caption }) {
   Object.assign(paper, { width: TILE, height: TILE });
   const ink = paper.getContext("2d", { willReadFrequently: true }), view = canvas.getContext("2d");
   Object.assign(ink, { lineWidth: 9, lineCap: "round", lineJoin: "round", strokeStyle: "white" });
-  let pen = [TILE / 2, TILE / 2], down = false;
+  let pen = [TILE / 2, TILE / 2], down = false, empty = true;
 
   const show = () => {
     view.fillStyle = "black";
     view.fillRect(0, 0, TILE, TILE);
     view.drawImage(paper, 0, 0);
+    if (empty) {
+      Object.assign(view, { fillStyle: "#bbb", font: "14px sans-serif", textAlign: "center" });
+      ["draw", "a digit", "here"].forEach((word, k) => view.fillText(word, TILE / 2, TILE / 2 - 14 + 20 * k));
+    }
     if (document.activeElement !== canvas) return;
     view.strokeStyle = down ? "#E69F00" : "#56B4E9";
     view.strokeRect(pen[0] - 4, pen[1] - 4, 8, 8);
   };
   const to = (next) => {
     if (down) {
+      empty = false;
       ink.beginPath();
       ink.moveTo(...pen);
       ink.lineTo(...next);
@@ -175,6 +194,7 @@ function pad(model, { figure, canvas, caption }) {
   const clear = () => {
     ink.clearRect(0, 0, TILE, TILE);
     down = false;
+    empty = true;
     show();
     send(model, "drawing", new DataView(new ArrayBuffer(0)));
   };
@@ -202,7 +222,7 @@ function pad(model, { figure, canvas, caption }) {
     else { down = !down; to(pen); }
   };
   canvas.onfocus = canvas.onblur = show;
-  caption.append("draw here ");
+  caption.append("your digit ");
   make(caption, "button", { font: "inherit" }, { class: "aelib-clear" }).append("clear");
   caption.lastChild.onclick = clear;
   show();

@@ -4,8 +4,7 @@ What is shown is computed by ``view`` and drawn by ``pictures``; ``latent.js``, 
 mouse and the drawing pad. Imported by the labs only.
 """
 
-import base64
-import html
+import asyncio
 import math
 from pathlib import Path
 
@@ -14,14 +13,19 @@ import ipywidgets
 import numpy as np
 import traitlets
 
+from aelib.widgets.base import LabWidget
 from aelib.widgets.latent.drawing import mnist_form
 from aelib.widgets.latent.pictures import UNDER, draw_state, plane_picture
-from aelib.widgets.latent.plane import CodePlane
+from aelib.widgets.latent.plane import CodePlane, Images
 from aelib.widgets.latent.view import view
-from aelib.widgets.pictures import picture
+from aelib.widgets.pictures import DPI, STORED, Picture
 
-_SIDE = 470  # of the plane's picture, in pixels
+_SIDE = 470  # of the plane's picture, in pixels of the page
 _TICKS = 40  # steps of a path
+_MOMENT = 700  # milliseconds that a moment of the film is seen
+_STILL = (8.4, 4.7)  # size of the picture in a saved notebook, in inches
+_REST = 1.0  # seconds without a change after which that picture is drawn anew
+_EDGE = 0.025  # of the plane's width: so near the point comes to the frame, that its cross stays whole
 
 
 class Plane(anywidget.AnyWidget):
@@ -40,7 +44,7 @@ class Plane(anywidget.AnyWidget):
         drawing: the pad's ink, one byte a pixel; empty after a clearing.
     """
 
-    _esm = Path(__file__).with_name("latent.js")
+    _esm = Path(__file__).with_name("latent.js").read_text(encoding="utf-8")  # a path would keep each instance
     size = traitlets.List([_SIDE, _SIDE]).tag(sync=True)
     picture = traitlets.Bytes().tag(sync=True)
     axes = traitlets.List([0, 0, 1, 1, 0, 1, 0, 1]).tag(sync=True)
@@ -53,18 +57,20 @@ class Plane(anywidget.AnyWidget):
     drawing = traitlets.Any(b"").tag(sync=True, echo_update=False)
 
 
-class LatentExplorer(ipywidgets.VBox):
+class LatentExplorer(LabWidget):
     """The plane of codes of a model, to be explored with the mouse or the keyboard.
 
     Drag in the plane (or use the sliders or the arrow keys): the point moves, the decoder's image there follows, with
     its changes along the two axes of the Jacobian's ellipse, which is drawn at one size everywhere; the arrows show
     directions. Hover: the nearest image and its reconstruction. Click (or Enter): that image ends the path, the one
-    before starts it. Draw a digit: it is brought into MNIST's form, and its code appears. A stored notebook shows the
-    first state. The models are copied: later training does not change what is shown.
+    before starts it. Draw a digit: it is brought into MNIST's form, and its code appears. A film plays from its
+    beginning when the explorer is shown. A saved notebook shows the last state. The models are copied: later training
+    does not change what is shown.
 
     Args:
         model: an ``Autoencoder`` with a code of two numbers.
-        mnist: what ``load_mnist`` returns.
+        mnist: what ``load_mnist`` returns, or other images of 28 x 28 with a label each: a column or a list of labels,
+            or rows of a one and zeros.
         film: models at moments of training by name, in order; ``model`` is the last. A slider scrubs through them.
         point: where the point starts; by default at the code of the first test image.
         under: what lies under the codes at the start: "nothing", "distortion" (sqrt(det J^T J)) or "ellipses".
@@ -77,41 +83,57 @@ class LatentExplorer(ipywidgets.VBox):
         error: the exception of the last event, or None.
 
     Raises:
-        ValueError: there is no such ``under``; the images are not 28 x 28; a code has not two numbers; a model
-            diverged, or has collapsed to one code; the film shows one model twice.
+        ValueError: the first argument is no model; the images are not 28 x 28, or the labels not one an image; there
+            is no such ``under``; a code has not two numbers; a model diverged, or has collapsed to one code; the film
+            shows one model twice.
     """
+
+    _closed, _links, _rest = False, (), None  # where a wrong call leaves nothing but a widget to close
 
     def __init__(self, model, mnist, film=None, point=None, under="nothing"):
         if under not in UNDER:
             raise ValueError(f"under is {under!r}: expected one of {', '.join(UNDER)}")
-        film, width = dict(film or {}), mnist.test_images.shape[1]
-        if width != 784:
-            raise ValueError(f"the images have {width} pixels: expected 28 x 28, as the tiles and the drawing pad have")
+        if not callable(getattr(model, "encode", None)):
+            raise ValueError(f"model is a {type(model).__name__}: expected an Autoencoder first, then the images")
+        film, self.mnist = dict(film or {}), Images.of(mnist)
         if len({id(early.theta) for early in (*film.values(), model)}) <= len(film):
             raise ValueError("the film shows one model twice: put copies into it, copy.copy(model), while training")
-        self.moments = [CodePlane(early, mnist, name) for name, early in film.items()]
-        self.moments.append(CodePlane(model, mnist, "the end" if film else ""))
-        self.now, self.mnist, self.error = self.moments[-1], mnist, None
-        self.limits = self.now.limits
+        self.moments = [CodePlane(early, self.mnist, name) for name, early in film.items()]
+        self.moments.append(CodePlane(model, self.mnist, "the end" if film else ""))
+        self.now, self.limits = self.moments[-1], self.moments[-1].limits
         self._pictures, self._busy, self._drawing = {}, False, None
         self._near, self._path = 0, [1, 0]  # images, test images first: the hovered one; start and end of the path
+        self._rest, self._closed, self._stored = None, False, Picture(draw_state, _STILL)
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None  # no Jupyter
         point = np.asarray(self.now.codes[0] if point is None else point, float)
         if point.shape != (2,) or not np.isfinite(point).all():
             raise ValueError(f"point is {point}: expected two numbers, a code")
-        point = np.clip(point, self.limits[::2], self.limits[1::2])
-        self.plane, self.message = Plane(point=[float(value) for value in point]), ipywidgets.HTML()
+        self.plane = Plane(point=self._inside(point))
         self.controls = self._controls(under)
         wrap = ipywidgets.Layout(flex_flow="row wrap")
-        super().__init__([ipywidgets.HBox(list(self.controls.values()), layout=wrap), self.plane, self.message])
+        super().__init__([ipywidgets.HBox(list(self.controls.values()), layout=wrap), self.plane])
+        self.message.layout = ipywidgets.Layout(min_height="24px", margin="0 4px")  # so that nothing jumps
+        self.children = [*self.children[:-1], self.message, self.front]
+        self.parts = self._links
         self.add_class("aelib-latent")
         self._choose()
         self._show()
         self._listen()
 
+    def _inside(self, point):
+        """Return a point, moved by little if need be, so that its cross stands inside the frame; floats."""
+        low, high = np.reshape(self.limits, (2, 2)).T
+        edge = _EDGE * (high - low)
+        return np.clip(np.asarray(point, float), low + edge, high - edge).tolist()
+
     def _controls(self, under):
         n_test, n = len(self.mnist.test_images), len(self.mnist.test_images) + len(self.mnist.train_images)
         counts = {f"{k:,} test images": k for k in (min(2000, n_test), n_test)} | {f"all {n:,} images": n}
-        (x0, x1, y0, y1), (z1, z2) = self.limits, self.plane.point
+        (x0, y0), (x1, y1) = self._inside(self.limits[::2]), self._inside(self.limits[1::2])
+        z1, z2 = self.plane.point
         names = [(moment.name, k) for k, moment in enumerate(self.moments)]
 
         def control(kind, name, width, label, **arguments):
@@ -127,11 +149,20 @@ class LatentExplorer(ipywidgets.VBox):
             "path": control(ipywidgets.IntSlider, "path", "218px", "45px", value=_TICKS, max=_TICKS, readout=False),
             "play": ipywidgets.Play(value=_TICKS, max=_TICKS, interval=80, show_repeat=False),
         }
-        ipywidgets.jslink((controls["play"], "value"), (controls["path"], "value"))
+        self._links = [ipywidgets.jslink((controls["play"], "value"), (controls["path"], "value"))]
         if len(names) > 1:
-            film = dict(options=names, value=len(names) - 1)
-            controls["film"] = control(ipywidgets.SelectionSlider, "film", "420px", "40px", **film)
+            last = len(names) - 1
+            film = control(ipywidgets.SelectionSlider, "film", "420px", "40px", options=names, value=last)
+            roll = ipywidgets.Play(value=last, max=last, interval=_MOMENT, show_repeat=False)
+            self._links.append(ipywidgets.jslink((roll, "value"), (film, "index")))
+            controls |= dict(film=film, roll=roll)
         return controls
+
+    def _ipython_display_(self, **kwargs):
+        super()._ipython_display_(**kwargs)
+        if "roll" in self.controls and self._loop is not None:  # from the beginning; the copy shows the end
+            self.controls["film"].index = self.controls["roll"].value = 0
+            self.controls["roll"].playing = True
 
     def _listen(self):
         def on(source, name, action):
@@ -146,24 +177,42 @@ class LatentExplorer(ipywidgets.VBox):
 
     def _react(self, action, value):
         """Do one action and show what follows; an error is shown too: an observer's goes to a log nobody reads."""
-        if self._busy:  # a change made by the action itself
+        if self._busy or self._closed:  # a change made by the action itself
             return
-        self._busy, self.error, self.message.value = True, None, ""
+        self._busy = True
+        self.tell_nothing()
         try:
             with self.plane.hold_sync():
                 action(value)
                 self._show()
         except Exception as error:
-            self.error = error
-            sentence = html.escape(f"{type(error).__name__}: {error}")
-            self.message.value = f'<span style="color: #b00020">{sentence}</span>'
+            self.tell(error)
         finally:
             self._busy = False
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._wait_for_rest)
+
+    def _wait_for_rest(self):
+        """Put off the picture for a saved notebook, on the loop, until nothing has moved for a while."""
+        if self._rest:
+            self._rest.cancel()
+        if not self._closed:
+            self._rest = self._loop.call_later(_REST, self.keep_still)
+
+    def close(self):
+        """Close the widget with its controls, and let go of what it showed."""
+        self._closed = True
+        if self._rest:
+            self._rest.cancel()
+        for link in self._links:
+            link.unlink()
+        self.moments, self.now, self._pictures = [], None, {}
+        super().close()
 
     # -- actions -------------------------------------------------------------------------------------------------------
 
     def _move(self, point):
-        self.plane.point = [float(value) for value in point]
+        self.plane.point = self._inside(point)
         for name, value in zip(("code_1", "code_2"), self.plane.point, strict=True):
             self.controls[name].value = value
 
@@ -193,9 +242,10 @@ class LatentExplorer(ipywidgets.VBox):
         """Show another moment, other codes or another ground; pictures once made are kept."""
         if "film" in self.controls:
             self.now = self.moments[self.controls["film"].value]
-        key = self.moments.index(self.now), self.controls["show"].value, self.controls["under"].value
+        chosen = self.controls["show"].value, self.controls["under"].value
+        key = self.moments.index(self.now), *chosen, self.density
         if key not in self._pictures:
-            self._pictures[key] = plane_picture(_SIDE, self.now, *key[1:], self.limits)
+            self._pictures[key] = plane_picture(_SIDE, self.density, self.now, *chosen, self.limits)
         self.plane.picture, self.plane.axes = self._pictures[key]
 
     # -- what is shown -------------------------------------------------------------------------------------------------
@@ -205,8 +255,16 @@ class LatentExplorer(ipywidgets.VBox):
         state = view(self.now, self.limits, self.plane.point, self._near, self._path, self._drawing)
         self.plane.tiles, self.plane.captions, self.plane.marks = state
 
-    def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["image/png"] = base64.b64encode(picture(draw_state, self, (8.4, 4.7)).data).decode()
-        return bundle
+    def still(self):
+        """Return the plane with its marks, and the tiles."""
+        if self._closed:
+            return super().still()
+        png, width = self._stored.png(self, STORED), round(_STILL[0] * DPI)
+        words = ", ".join(" ".join(caption.split()) for caption in self.plane.captions[:6])
+        alt = f"The plane of codes, half-SSE {self.now.error:.1f} on the test images. Beside it images: {words}."
+        return png, width, alt, "<i>The map of codes: run the cell to walk about in it.</i>"
+
+    def at_new_size(self):
+        """Draw anew for the screen's density."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._react, self._choose, None)

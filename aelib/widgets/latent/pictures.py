@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from aelib.common import plots
 from aelib.common.geometry import distortion, ellipses
-from aelib.widgets.pictures import DPI, encoded
+from aelib.widgets.pictures import DPI, encoded, own_style
 
 UNDER = ("nothing", "distortion", "ellipses")
 _CELLS = 12  # ellipses in a row
@@ -38,17 +38,24 @@ def draw_plane(figure, plane, count, under, limits):
     return ax
 
 
-def plane_picture(side, *arguments):
-    """Draw the plane on a square of so many pixels; see ``draw_plane``.
+def plane_picture(side, density, *arguments):
+    """Draw the plane on a square; see ``draw_plane``.
+
+    Args:
+        side: of the square, in pixels of the page.
+        density: pixels of the picture to one of the page.
+        arguments: those of ``draw_plane`` after the figure.
 
     Returns:
-        PNG bytes, and [left, top, width, height] of the Axes in pixels, then [x0, x1, y0, y1].
+        PNG bytes, and [left, top, width, height] of the Axes in pixels of the page, then [x0, x1, y0, y1].
     """
-    figure = Figure(figsize=(side / DPI, side / DPI), dpi=DPI)
-    FigureCanvasAgg(figure)
-    box = draw_plane(figure, *arguments).bbox
-    figure.canvas.draw()
-    return encoded(figure.canvas, "png"), [box.x0, side - box.y1, box.width, box.height, *arguments[-1]]
+    with own_style():
+        figure = Figure(figsize=(side / DPI, side / DPI), dpi=DPI * density)
+        FigureCanvasAgg(figure)
+        box = draw_plane(figure, *arguments).bbox
+        figure.canvas.draw()
+        place = [box.x0 / density, side - box.y1 / density, box.width / density, box.height / density]
+        return encoded(figure.canvas, "png"), [*place, *arguments[-1]]
 
 
 def draw_state(figure, explorer):

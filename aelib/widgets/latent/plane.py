@@ -2,10 +2,56 @@
 
 import copy
 import functools
+from typing import NamedTuple
 
 import numpy as np
 
 from aelib.common.geometry import decoder_jacobian, distortion
+
+
+class Images(NamedTuple):
+    """Images and their labels, one label each.
+
+    Attributes:
+        train_images, test_images: (n, 784) and (m, 784).
+        train_labels, test_labels: (n,) and (m,).
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+    @classmethod
+    def of(cls, data):
+        """Return the images of an object like ``Mnist``, its labels flat.
+
+        Raises:
+            ValueError: it has no such images, they are not 28 x 28, or the labels are not one an image.
+        """
+        missing = [name for name in cls._fields if not hasattr(data, name)]
+        if missing:
+            raise ValueError(f"mnist is a {type(data).__name__} without {missing[0]}: expected what load_mnist returns")
+        width = np.shape(data.test_images)[1]
+        if width != 784:
+            raise ValueError(f"the images have {width} pixels: expected 28 x 28, as the tiles and the drawing pad have")
+        parts = {}
+        for part in ("train", "test"):
+            X = parts[f"{part}_images"] = getattr(data, f"{part}_images")
+            parts[f"{part}_labels"] = _flat(f"{part}_labels", getattr(data, f"{part}_labels"), len(X))
+        return cls(**parts)
+
+
+def _flat(name, labels, n):
+    """Return labels as (n,): also of a column (n, 1), a list, or rows of a one and zeros, (n, k)."""
+    flat = np.asarray(labels)
+    if flat.ndim == 2 and flat.shape[1] == 1:
+        flat = flat[:, 0]
+    elif flat.ndim == 2 and flat.dtype.kind in "biuf" and np.all(np.sort(flat, axis=1) == np.eye(flat.shape[1])[-1]):
+        flat = flat.argmax(axis=1)
+    if flat.shape != (n,):
+        raise ValueError(f"{name} has shape {np.shape(labels)} for {n} images: expected one label an image")
+    return flat
 
 
 class CodePlane:

@@ -28,6 +28,7 @@ def view(plane, limits, point, near, path, drawing):
     (decoded,), J = decoder_jacobian(model, np.array([point], model.dtype))
     slow, fast = ellipses(J, 1.0, longest=1e9)[0]
     slow, fast = np.array([slow, fast]) * (_LONG * (limits[1] - limits[0]) / np.linalg.norm(slow))
+    slow, fast = np.array([slow, fast]) * _room(limits, point, slow, fast)
     changes = [J[0] @ (axis / np.linalg.norm(axis)) for axis in (fast, slow)]
     sizes = [f"{np.linalg.norm(change):.2g} per unit" for change in changes]
     image, label, name = plane.image(near)
@@ -54,6 +55,14 @@ def view(plane, limits, point, near, path, drawing):
             f"reconstructed\nhalf-SSE {half_sse(drawing[None], restored[None]):.1f}",
         ]
     return np.stack(tiles).tobytes(), captions, {key: np.asarray(value, float).tolist() for key, value in marks.items()}
+
+
+def _room(limits, point, slow, fast):
+    """Return the factor, at most 1, by which an ellipse and its arrows, both as long, stay inside the frame."""
+    arrow = fast * (np.linalg.norm(slow) / np.linalg.norm(fast)) if fast.any() else fast
+    reach = np.maximum(np.hypot(slow, fast), np.abs(arrow))  # of the ellipse, and of the shorter half-axis' arrow
+    low, high = np.reshape(limits, (2, 2)).T
+    return min(1.0, *(np.minimum(point - low, high - point) / np.maximum(reach, 1e-12)))
 
 
 def _grey(image):
