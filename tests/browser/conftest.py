@@ -130,8 +130,8 @@ def stop_kernels(server):
 
 def start_all(page):
     """Choose Run All Cells from the menu."""
-    page.click("text=Run >> nth=0")
-    page.click("text=Run All Cells >> nth=0")
+    page.click(".lm-MenuBar-itemLabel:text-is('Run')")
+    page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
 
 
 def wait_until_all_ran(page):
