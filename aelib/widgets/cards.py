@@ -15,14 +15,14 @@ from aelib.widgets.pictures import Picture, fitted
 PREDICTIONS = "predictions.json"  # in the folder of the notebook; a student's own, ignored by git
 WORDS = ("holds", "holds in part", "does not hold", "open")
 MEANINGS = {
-    "holds": "the measurements bear it out",
-    "holds in part": "they bear out a part of it, or under a condition",
-    "does not hold": "they show the contrary",
+    "holds": "the measurements agree",
+    "holds in part": "only some of them do",
+    "does not hold": "they contradict it",
     "open": "they cannot decide it",
 }
 _GREEN = "color: color-mix(in srgb, var(--jp-success-color1, #2e7d32) 70%, var(--jp-ui-font-color1, black))"
 _TEXT = "color: var(--jp-ui-font-color1, inherit); font-family: var(--jp-ui-font-family, sans-serif)"
-_LINES = f"{_TEXT}; font-size: 14px; line-height: 1.4; max-width: 60em; margin: 0 4px"
+_LINES = f"{_TEXT}; font-size: 14px; line-height: 1.4; max-width: 66em; margin: 0 4px"
 
 
 def predictions(path=PREDICTIONS):
