@@ -124,7 +124,10 @@ class Card(LabWidget):
         self.message.layout.display = "none"
 
     def _chosen(self, change):
-        if change["new"] is None or self.prediction:
+        if self.prediction:  # a prediction that can be changed predicts nothing
+            self.choice.value = self.prediction  # not disabled: the focus would leave the button, and keys the card
+            return
+        if change["new"] is None:
             return
         self.tell_nothing()
         try:
@@ -144,7 +147,6 @@ class Card(LabWidget):
         if prediction:
             if prediction in self.choice.options:
                 self.choice.value = prediction
-            self.choice.disabled = True  # a prediction that can be changed predicts nothing
             self.answer.value = f'<div style="{_LINES}">{self._told(prediction)}{_answers(self.verdict)}</div>'
             self._show()
 

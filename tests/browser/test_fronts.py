@@ -54,7 +54,7 @@ def use(page, where, name):
     """Move an Explorer to an error and back, predict on a card; assert that all is seen, readable, and in its size."""
     explorer, card = page.locator(f"{where} .aelib-explorer"), page.locator(f"{where} .aelib-card")
     explorer.locator("img").wait_for(timeout=60_000)
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(3000)
     assert card.bounding_box()["height"] <= 140
     assert page.locator(".aelib-still").filter(visible=True).count() == 0  # no copy beside a living widget
     handle = explorer.locator(".noUi-handle").first
@@ -73,7 +73,7 @@ def use(page, where, name):
     page.wait_for_function(
         "([image, before]) => image.src !== before", arg=[explorer.locator("img").element_handle(), before]
     )
-    page.wait_for_timeout(1000)
+    page.wait_for_timeout(3000)
     density = page.evaluate("devicePixelRatio")
     for root in (explorer, card):
         for wide, asked, pixels in root.evaluate(NARROW):

@@ -37,7 +37,7 @@ def saved(page, server, home):
     alt = explorer.locator("img").get_attribute("alt")
     assert "wave: height over time, from" in alt
     for words in WORDS:  # hidden while the widgets live
-        assert page.locator(f".jp-Notebook >> text={words}").filter(visible=True).count() == 0
+        assert page.locator(f".jp-OutputArea >> text={words}").filter(visible=True).count() == 0
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / "saved-live.png")
     page.keyboard.press("Control+s")
@@ -55,7 +55,7 @@ def look(page, where, name):
     page.wait_for_timeout(1500)
     page.screenshot(path=ARTIFACTS / f"saved-{name}.png", full_page=True)
     assert len(page.locator(f"{where} img").evaluate_all(SHOWN)) == PICTURES
-    text = page.locator(where).first.inner_text()
+    text = "\n".join(page.locator(f"{where} .jp-OutputArea").all_inner_texts())
     assert all(words in text for words in WORDS)
     assert "model not found" not in text and "Loading widget" not in text and "Error" not in text
 
@@ -98,5 +98,5 @@ def test_run_again_it_moves(page, server, saved):
     page.locator(".aelib-explorer img").wait_for()
     page.wait_for_timeout(1000)
     for words in WORDS:
-        assert page.locator(f".jp-Notebook >> text={words}").filter(visible=True).count() == 0
+        assert page.locator(f".jp-OutputArea >> text={words}").filter(visible=True).count() == 0
     assert len(page.locator(".jp-Notebook img").evaluate_all(SHOWN)) == 1  # the Explorer's: the card is closed
