@@ -212,3 +212,22 @@ def test_any_value_anywhere_in_the_json_is_read_or_refused(three, data):
     except (DamagedResult, StaleResult, MissingResult) as error:
         assert "tuning" in str(error)
     assert len(processes.status(folder)) == len(experiments.EXPERIMENTS)
+
+
+def test_a_frame_has_a_row_a_run_or_a_moment(experiment, tmp_path):
+    results = [runs.execute(run) for run in experiment]
+    results[0].status = "training diverged at update 3"
+    archive.store("tuning", results, tmp_path)
+    by_run, by_moment = (archive.frame("tuning", moments, tmp_path) for moments in (False, True))
+    assert by_run["method"].tolist() == [run.settings.method for run in experiment] and set(by_run["net"]) == {"784-2"}
+    assert np.isinf(by_run["loss"][0]) and by_run["loss"][1] == results[1].test_loss[-1]
+    assert len(by_moment) == sum(len(result.update) for result in results)
+    own = by_moment[by_moment["method"] == experiment[1].settings.method]
+    np.testing.assert_array_equal(own["test_loss"], results[1].test_loss)
+    np.testing.assert_allclose(own["epoch"], results[1].images / 300)
+
+
+def test_frames_of_maps_and_races():
+    assert archive.frame("maps")["trustworthiness"].between(0.5, 1).all()
+    by_run, by_moment = archive.frame("arena"), archive.frame("arena", moments=True)
+    assert by_run["loss"].lt(30).all() and set(by_moment) >= {"method", "options", "seed", "gradients", "loss"}
