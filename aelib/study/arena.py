@@ -84,7 +84,7 @@ def _newton(product):
     return lambda F, theta, log, c2: scipy_method(F, theta, log, "Newton-CG", product, c2=c2, xtol=0)
 
 
-METHODS = {
+METHODS = {  # name -> function (F, theta, log, *options); the names of the options are those of its arguments
     "Adam": lambda F, theta, log, step: adam(F, theta, log, step, len(F.X), "constant"),
     "Adam, batches": lambda F, theta, log, *own: adam(F, theta, log, *own, "constant"),
     "Adam, batches, cosine": lambda F, theta, log, *own: adam(F, theta, log, *own, "cosine"),
