@@ -49,13 +49,13 @@ def bound(settings):
     return 2 * factor[settings.method] / settings.step
 
 
-def segments(model, X, optimizer, settings, largest=True):
-    """Return the measure of the update just made by Adam, along the segment from where it started, (11,) or (10,).
+def segments(model, X, optimizer, settings, largest=True, free=False):
+    """Return the measure of the update just made by Adam, along the segment from where it started, (9,) and more.
 
     Loss on its batch at start, middle and end; loss on the first ``PROBED`` images there; curvature d^T H d / d^T P d
-    along the update d there, H of its batch, P the metric of this very update, as a fraction of ``bound``; and the
-    largest eigenvalue of P^-1 H at the start, H of the first ``PROBED`` images, as the same fraction, to 5 %, unless
-    ``largest`` is False; and the loss on the batch after a step without momentum from the same start, against P^-1
+    along the update d there, H of its batch, P the metric of this very update, as a fraction of ``bound``. Then, if
+    ``largest``: the largest eigenvalue of P^-1 H at the start, H of the first ``PROBED`` images, as the same fraction,
+    to 5 %. Last, if ``free``: the loss on the batch after a step without momentum from the same start, against P^-1
     grad, as long as this one in the metric P. To be taken after every update. Up to 2,000 images of the batch serve H.
     """
     before, batches, limit = model.theta.copy(), _batches(X, settings), bound(settings)
@@ -69,10 +69,11 @@ def segments(model, X, optimizer, settings, largest=True):
         if largest:
             A = preconditioned(hessian(places[0], X[:PROBED]), P)
             bend.append(eigsh(A, k=1, which="LA", ncv=10, tol=0.05, return_eigenvectors=False)[0] / limit)
-        free = -places[0].loss_and_grad(batch)[1] / P
-        free *= np.sqrt((d @ (P * d)) / (free @ (P * free)))
-        after = places[0].with_theta(places[0].theta + free.astype(d.dtype)).loss(batch)
-        return np.concatenate([*losses, bend, [after]]).astype(np.float64)
+        if free:
+            step = -places[0].loss_and_grad(batch)[1] / P
+            step *= np.sqrt((d @ (P * d)) / (step @ (P * step)))
+            bend.append(places[0].with_theta(places[0].theta + step.astype(d.dtype)).loss(batch))
+        return np.concatenate([*losses, bend]).astype(np.float64)
 
     return measure
 
