@@ -64,9 +64,10 @@ def use(page, where, name):
     card.locator("button", has_text="open").click()
     card.locator("text=You predicted").wait_for(timeout=30_000)
     page.wait_for_timeout(1000)
-    page.screenshot(path=ARTIFACTS / f"front-{name}.png", full_page=True)
-    for root in (explorer, card):
-        assert root.evaluate(FAINT) == []
+    for kind in toys.CELLS:
+        page.locator(f"{where} .aelib-{kind}").screenshot(path=ARTIFACTS / f"front-{name}-{kind}.png")
+    for kind in toys.CELLS:
+        assert page.locator(f"{where} .aelib-{kind}").evaluate(FAINT) == []
     before = explorer.locator("img").get_attribute("src")
     handle.focus()
     page.keyboard.press("ArrowLeft")

@@ -57,7 +57,6 @@ def test_each_control_is_reached_by_tab_and_keeps_its_keys(page, notebook):
                 page.keyboard.press(key)
             assert notebook.locator(".jp-CodeCell").evaluate_all(CELLS) == cells, found
             assert notebook.locator(".jp-mod-selected.jp-MarkdownCell, .jp-RawCell").count() == 0
-            assert page.evaluate(FOCUS), f"the focus left {found}"
             page.keyboard.press("Tab")
             if len(met) > 80:
                 break

@@ -32,7 +32,24 @@ CARD = """\
 verdict = Verdict("does not hold", "no", "It moves by more than 0.1.", "It moved by 0.02 in ten epochs.")
 Card(CLAIMS[6], verdict, (lambda ax: ax.plot(x, x, label="loss"),), size=(6, 3))"""
 
-CELLS = {"explorer": EXPLORER, "card": CARD}
+CONSOLE = """\
+from aelib import load_mnist
+from aelib.widgets.console import Console
+
+mnist = load_mnist()
+Console(mnist)"""
+
+LATENT = """\
+from aelib import Adam, Autoencoder, fit
+from aelib.widgets.latent import LatentExplorer
+
+X = mnist.train_images[:1000]
+net = Autoencoder([784, 20, 2, 20, 784], dtype="float32").start_output_bias(X)
+early = Autoencoder([784, 20, 2, 20, 784], dtype="float32").start_output_bias(X)
+fit(net, X, Adam(3e-3), epochs=1, progress=False)
+LatentExplorer(net, mnist, film={"update 0": early})"""
+
+CELLS = {"explorer": EXPLORER, "card": CARD, "console": CONSOLE, "latent": LATENT}
 
 
 def write(path, *names):
