@@ -6,6 +6,7 @@ from conftest import NETS, SMALL, trained
 from oracle import dense
 
 from aelib import Autoencoder, passes
+from aelib.activations import ACTIVATIONS
 from aelib.checks import check_model
 
 
@@ -30,6 +31,24 @@ def test_against_dense_matrices(name, rng):
     assert relative(at.vjp(V), np.einsum("ni,nij->j", V, J)) < 1e-12
     np.testing.assert_array_equal(model.hvp(X, p), at.hvp(p))
     np.testing.assert_array_equal(model.gnvp(X, p), at.gnvp(p))
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_activation_against_dense_matrices(name, rng):
+    """In every layer, the output too."""
+    X, model = rng.random((7, 5)), Autoencoder([5, 4, 2, 3, 5], name, name, name, weight_decay=0.1)
+    model.theta += 0.3 * rng.standard_normal(model.theta.size)
+    loss, grad, H, G, J = dense(model, X)
+    at, p, V = model.linearize(X), rng.standard_normal(model.theta.size), rng.standard_normal(X.shape)
+    assert at.loss == pytest.approx(loss, rel=1e-13)
+    for product, right in [
+        (at.grad, grad),
+        (at.hvp(p), H @ p),
+        (at.gnvp(p), G @ p),
+        (at.jvp(p), J @ p),
+        (at.vjp(V), np.einsum("ni,nij->j", V, J)),
+    ]:
+        assert relative(product, right) < 1e-12
 
 
 @pytest.mark.parametrize("name", NETS)
