@@ -211,7 +211,7 @@ def activation(name):
     """Return the activation of this name; an ``Activation`` itself is returned as it is.
 
     Raises:
-        ValueError: the name is none of ``identity, sigmoid, tanh, relu, leaky_relu, softplus``.
+        ValueError: the name is none in ``ACTIVATIONS``.
     """
     if isinstance(name, Activation):
         return name

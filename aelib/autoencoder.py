@@ -32,8 +32,8 @@ class Autoencoder:
     Args:
         sizes: layer widths from input to output, ``[784, 200, 2, 200, 784]``. Their number is odd, the first
             equals the last; the middle one is the code.
-        hidden: activation of the hidden layers other than the code: ``"relu"``, ``"leaky_relu"``, ``"tanh"``,
-            ``"sigmoid"``, ``"softplus"`` or ``"identity"``; or a list, one name for each of these layers.
+        hidden: activation of the hidden layers other than the code, a name in ``aelib.activations.ACTIVATIONS``, such
+            as ``"relu"`` or ``"tanh"``; or a list, one name for each of these layers.
         code: activation of the code layer.
         output: activation of the output layer.
         output_bias: whether the output layer has a bias. The report's networks have none.
