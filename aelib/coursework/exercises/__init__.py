@@ -38,21 +38,27 @@ Choose a name, unique over all labs: the name that the student defines where the
 
    It becomes "*Your answer:*" in the student edition.
 
-2. **A test here**, in the lab's module (``lab4.py``; ``labA.py`` is an example)::
+2. **A test here**, in the lab's module (``lab4.py``; ``labA.py`` is an example), with its hints::
 
-       @exercise("cost", lab="04_hyperparameter_grids", points=1)
+       @exercise("cost", lab="04_hyperparameter_grids", points=1, hints=(
+           "what to look at ...", "where the formula stands ...", "a smaller case: ... worked with numbers"))
        def cost(answer, rng):
            """The first moment with a loss of at most the level."""
-           curve = ...
-           if answer(curve, level) != expected:
-               raise Wrong("a moment with exactly that loss has reached the level")
+           curve, level = ...
+           expected = ...                        # of the judge's own arrays, before or after the call
+           slips = [("epochs before updates", expected[::-1])]
+           close(ask(answer, curve, level), expected, "the cost", slips=slips)
 
    - Fresh random inputs from ``rng``; several shapes and sizes; the edges that the task names (ties, never, one image).
+     No case may be won by luck: what tells a slip from the right answer is put into the inputs by hand.
    - Judge by a law: the complex step, an identity, numbers computed by hand. No function that is itself an answer, save
      the package's own passes and methods that the student rebuilds: ``exercise(..., own=("aelib.passes.forward",))``.
-   - ``Wrong`` says in one sentence what was seen and what was expected, never the formula. ``laws`` has common ones.
-   - For grading the answer runs in another process. Call it, index it, read its attributes; no ``isinstance``, no
-     ``inspect``. Arrays that it changes in place are changed here too; functions that you hand to it are called here.
+   - Hand out copies: ``laws.ask`` does; ``laws.ask_unchanged`` where the task says that arguments stay as they are.
+   - ``Wrong`` says in one sentence what was seen and what was expected, never the formula. ``laws.close`` names the
+     cause where the number is that of a known slip: pairs of a cause and what the slip would give.
+   - Hints: three or more; the third begins "a smaller case" and works it with numbers; none is the solution. A written
+     question has hints too: ``question("4.4", (...))``, by its number.
+   - ``personal=True``: the test takes a third argument, the name of whoever handed the answer in ("" in a notebook).
    - Quick: a tenth of a second where that is possible. ``exercise(..., seconds=30)`` is the limit when grading.
 
 3. **Answers that must fail, and variants that are right**, in ``tests/answers/lab4.py``:
@@ -61,8 +67,8 @@ Choose a name, unique over all labs: the name that the student defines where the
    answers itself.
 
 4. Store the lab's outputs anew (``python tests/refresh_labs.py labs/04_hyperparameter_grids.ipynb``), and run
-   ``python -m pytest -q -n 0 tests/test_exercises.py labs/04_hyperparameter_grids.ipynb`` and
-   ``python -m aelib.coursework audit cost``.
+   ``python -m pytest -q -n 0 tests/test_exercises.py tests/test_one_judge.py labs/04_hyperparameter_grids.ipynb``;
+   ``AELIB_SEEDS=all`` in front of it tries 300 seeds, ``AELIB_CLOTHES=all`` every answer in all clothes.
 
 Checklist: solvable from the text? Does a constant, an empty body, an off-by-one, a wrong axis, a missing 1/n, a changed
 argument fail? Does the sentence say what is wrong, and not how to write it? Does anything after it need the answer?
