@@ -12,7 +12,9 @@ _STYLES = [
     {"selector": "caption", "props": "white-space: nowrap"},  # a table may be narrower than its caption
     {"selector": "td, th", "props": "padding: 2px 10px; text-align: right; white-space: nowrap"},
 ]
-_WORDS = "text-align: left; white-space: normal"
+_WORDS = "text-align: left"
+_SENTENCES = "text-align: left; white-space: normal"
+_SHORT = 32  # characters up to which a cell of words stays on one line
 _BEST = "font-weight: bold; text-decoration: underline"
 _WAYS = {"min": min, "max": max}
 
@@ -31,8 +33,11 @@ class Table:
         self.frame, self.caption, self.shown, self.best = frame, caption, shown, best
 
     def _repr_html_(self):
-        words = [f".col{k}" for k, (_, column) in enumerate(self.frame.items()) if not _numbers(column)]
-        styles = _STYLES + [{"selector": place, "props": _WORDS} for place in words]
+        styles = list(_STYLES)
+        for k, (_, column) in enumerate(self.frame.items()):
+            if not _numbers(column):
+                longest = self.shown.iloc[:, k].str.len().max()
+                styles.append({"selector": f".col{k}", "props": _WORDS if longest <= _SHORT else _SENTENCES})
         styler = self.shown.style.set_caption(html.escape(self.caption)).set_table_styles(styles)
         styler = styler.set_uuid(f"{zlib.crc32(self.caption.encode()):08x}")  # the same in every run of a notebook
         styler = styler.format(escape="html").format_index(escape="html", axis=1)

@@ -292,15 +292,21 @@ def blur():
     return table(rows, "784-2 with Adam at step 0.01: half-SSE on the test images")
 
 
-def rises():
-    """Return the table of the largest rises of the loss of two nets of five layers, one of which narrows at once."""
+def rises(level):
+    """Return the table of the largest rises of the loss of two nets of five layers, one of which narrows at once.
+
+    Args:
+        level: half-SSE above which a run that ends there has not learned.
+    """
     runs = figures.select(stored("architectures-report"), net="784-200-2") + stored("narrowing")
     rows = []
-    for (method, net), own in figures.groups(runs, "method", "net").items():
-        most = [rise(run) for run in own]
-        rows.append({"method": method, "net": net, "mean": np.mean(most), "seeds": span(most, 2), "number": len(most)})
-    rows.sort(key=lambda row: METHODS.index(row["method"]))
-    return table(rows, "Largest rise of the test loss from one epoch to the next after epoch 3, half-SSE")
+    for (method, sizes), own in sorted(figures.groups(runs, "method", "sizes").items()):
+        awake = [run for run in own if figures.final(run) < level]
+        most = [rise(run) for run in awake]
+        row = {"method": method, "net": "-".join(map(str, sizes)), "runs": len(own), "that learn": len(awake)}
+        rows.append(row | {"mean of their largest rises": np.mean(most) if most else None})
+        rows[-1]["lowest to highest"] = span(most, 2) if most else "-"
+    return table(rows, "Largest rise of the test loss from one epoch to the next after epoch 3, the report's settings")
 
 
 def _blur_row(bias, schedule, epochs, runs):
