@@ -253,8 +253,8 @@ def test_marks_stay_inside_the_frame(explorer):
 
 @pytest.mark.parametrize(
     "labels",
-    [lambda y: y[:, None], lambda y: y.tolist(), lambda y: np.eye(10)[y], lambda y: np.eye(10, dtype=bool)[y]],
-    ids=["column", "list", "rows of a one", "rows of True"],
+    [lambda y: y[:, None], lambda y: y.tolist(), lambda y: y.astype(float)],
+    ids=["column", "list", "floats"],
 )
 def test_labels_in_other_forms(nets, few, labels):
     other = replace(few, train_labels=labels(few.train_labels), test_labels=labels(few.test_labels))
@@ -263,9 +263,9 @@ def test_labels_in_other_forms(nets, few, labels):
 
 
 def test_what_cannot_be_labels_or_a_model_is_named(nets, few):
-    for labels in (few.test_labels[:7], np.ones((300, 10)), 3):
+    for labels in (few.test_labels[:7], np.eye(10)[few.test_labels], 3):
         wrong = replace(few, test_labels=labels)
-        assert "test_labels has shape" in attempt(lambda wrong=wrong: LatentExplorer(nets[1], wrong))
+        assert "test_labels" in attempt(lambda wrong=wrong: LatentExplorer(nets[1], wrong))
     assert "expected an Autoencoder first" in attempt(lambda: LatentExplorer(few, nets[1]))
     assert "without train_images" in attempt(lambda: LatentExplorer(nets[1], few.test_images))
 

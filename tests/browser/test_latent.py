@@ -115,9 +115,9 @@ def test_a_drawing_lands_on_the_plane(page, explorer, changes, tile, caption):
 
 def test_controls_change_the_picture_and_nothing_sticks_out(page, explorer, changes, tile):
     picture = lambda: explorer.locator("img").first.get_attribute("src")  # noqa: E731
-    for menu in explorer.locator("select").all():
+    for group in explorer.locator(".widget-toggle-buttons").all():
         for k in (1, 2, 0):
-            changes(picture, lambda menu=menu, k=k: menu.select_option(index=k))
+            changes(picture, group.locator("button").nth(k).click)
     code_1, code_2, path, film = explorer.locator(".noUi-handle").all()
     for slider, what in ((code_1, lambda: tile(DECODED)), (code_2, lambda: tile(DECODED)), (film, picture)):
         slider.focus()

@@ -69,8 +69,7 @@ class LatentExplorer(LabWidget):
 
     Args:
         model: an ``Autoencoder`` with a code of two numbers.
-        mnist: what ``load_mnist`` returns, or other images of 28 x 28 with a label each: a column or a list of labels,
-            or rows of a one and zeros.
+        mnist: what ``load_mnist`` returns, or other images of 28 x 28 with a label each.
         film: models at moments of training by name, in order; ``model`` is the last. A slider scrubs through them.
         point: where the point starts; by default at the code of the first test image.
         under: what lies under the codes at the start: "nothing", "distortion" (sqrt(det J^T J)) or "ellipses".
@@ -138,16 +137,17 @@ class LatentExplorer(LabWidget):
 
         def control(kind, name, width, label, **arguments):
             style = {"description_width": label}
+            style |= {"button_width": "auto"} if kind is buttons else {}
             return kind(description=name, layout=ipywidgets.Layout(width=width), style=style, **arguments)
 
-        slider, menu = ipywidgets.FloatSlider, ipywidgets.Dropdown
+        slider, buttons = ipywidgets.FloatSlider, ipywidgets.ToggleButtons
         controls = {
             "code_1": control(slider, "code 1", "218px", "45px", value=z1, min=x0, max=x1, step=(x1 - x0) / 400),
             "code_2": control(slider, "code 2", "218px", "45px", value=z2, min=y0, max=y1, step=(y1 - y0) / 400),
-            "show": control(menu, "show", "190px", "40px", options=counts),
-            "under": control(menu, "over", "160px", "40px", options=UNDER, value=under),
             "path": control(ipywidgets.IntSlider, "path", "218px", "45px", value=_TICKS, max=_TICKS, readout=False),
             "play": ipywidgets.Play(value=_TICKS, max=_TICKS, interval=80, show_repeat=False),
+            "show": control(buttons, "show", "auto", "45px", options=counts),
+            "under": control(buttons, "over", "auto", "40px", options=UNDER, value=under),
         }
         self._links = [ipywidgets.jslink((controls["play"], "value"), (controls["path"], "value"))]
         if len(names) > 1:

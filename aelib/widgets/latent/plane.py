@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aelib.arrays import as_labels
 from aelib.common.geometry import decoder_jacobian, distortion
 
 
@@ -38,20 +39,11 @@ class Images(NamedTuple):
         parts = {}
         for part in ("train", "test"):
             X = parts[f"{part}_images"] = getattr(data, f"{part}_images")
-            parts[f"{part}_labels"] = _flat(f"{part}_labels", getattr(data, f"{part}_labels"), len(X))
+            try:
+                parts[f"{part}_labels"] = as_labels(getattr(data, f"{part}_labels"), len(X))
+            except ValueError as error:
+                raise ValueError(f"{part}_{error}") from None
         return cls(**parts)
-
-
-def _flat(name, labels, n):
-    """Return labels as (n,): also of a column (n, 1), a list, or rows of a one and zeros, (n, k)."""
-    flat = np.asarray(labels)
-    if flat.ndim == 2 and flat.shape[1] == 1:
-        flat = flat[:, 0]
-    elif flat.ndim == 2 and flat.dtype.kind in "biuf" and np.all(np.sort(flat, axis=1) == np.eye(flat.shape[1])[-1]):
-        flat = flat.argmax(axis=1)
-    if flat.shape != (n,):
-        raise ValueError(f"{name} has shape {np.shape(labels)} for {n} images: expected one label an image")
-    return flat
 
 
 class CodePlane:
