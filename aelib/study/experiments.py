@@ -244,7 +244,7 @@ def maps():
     """The maps of ``embedding`` beside PCA, t-SNE and UMAP, two settings each: kNN accuracy and trustworthiness."""
     nets = [Map("autoencoder", net, seed) for net in EMBEDDED for seed in range(3)]
     others = [Map("t-SNE"), *(Map("UMAP", seed=seed) for seed in range(3))]
-    return [Map("PCA"), *nets, *others]
+    return [Map("PCA"), *nets, *others, Map("t-SNE", reach=5), Map("UMAP", reach=100)]
 
 
 TRIALS = {  # options of the methods of the arena: four each, more where the best of them stood at an edge
