@@ -127,20 +127,29 @@ def coefficients(observations):
 
 
 def _fitted(observation, q, first, from_last):
-    """Return by how much the coefficients of a line differ from 1 in one observation, or None if no others fit."""
+    """Return by how much the coefficients of a line differ from 1 in one observation, or None if no others fit.
+
+    A line that is seen must fit in all layers in which it is wrong, with the same coefficients.
+    """
     l, terms = len(observation.probe.layers) + from_last, terms_of(q, first)
-    wrong = [key for key in observation.wrong if key[0] == observation.wrong[0][0]]
-    keys = wrong if (q, l) in observation.seen else [key for key in observation.order if key[1] == l]
-    if (q, l) in observation.seen:
-        keys = [key for key in wrong if key == (q, l)]
+    starts = {(q, l) for q, l, start in steps(observation.probe.name, len(observation.probe.layers)) if start}
+    if (q, l) not in observation.seen:
+        rows = [(l, key) for key in observation.order if key[1] == l]
+    elif first:
+        rows = [(l, key) for key in observation.wrong if key == (q, l)]
+    else:
+        rows = [(key[1], key) for key in observation.wrong if key[0] == q and key not in starts]
     columns = []
     for i in range(len(terms)):
-        without = observation.simulate((q, first, l, (*terms[:i], *terms[i + 1 :])))
-        if not keys or any(without[key] is None for key in keys):
-            return None
-        columns.append(np.concatenate([np.ravel(observation.expected[key] - without[key]) for key in keys]))
-    rest = np.concatenate([np.ravel(observation.seen[key] - observation.expected[key]) for key in keys]) if keys else []
-    if not columns:
+        parts = []
+        for where, key in rows:
+            without = observation.simulate((q, first, where, (*terms[:i], *terms[i + 1 :])))[key]
+            if without is None:
+                return None
+            parts.append(np.ravel(observation.expected[key] - without))
+        columns.append(np.concatenate(parts) if parts else np.zeros(0))
+    if not columns or not rows:
         return None
+    rest = np.concatenate([np.ravel(observation.seen[key] - observation.expected[key]) for _, key in rows])
     c = np.linalg.lstsq(np.transpose(columns), rest, rcond=None)[0]
     return c if close(np.transpose(columns) @ c, rest, 1e-7) else None

@@ -236,7 +236,8 @@ def explain(answer, observations):
     key, name, n = main.wrong[0], main.probe.name, len(main.probe.X)
     if layout := another_layout([main, *others]):
         what = f"{FORMS[name][1].split()[0] if name != 'loss_and_gradient' else 'grad'} holds the right numbers, in "
-        return found(main, key[0], key[1], what + "another order than theta", f"there: {layout}", layout)
+        order = "theta holds layer 1 first, of each layer W row by row, then b where there is one"
+        return found(main, key[0], key[1], what + "another order than theta", order, layout)
     if (count := constant_for_n([main, *others])) and key[0] != "loss":
         cause = f"divided by {count} whatever the number of images: a global n, where that of this batch is meant"
         what = f"wrong by a factor: {n}/{count} of the right value with {n} images"
