@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from aelib.coursework import plugin
 from aelib.coursework.__main__ import main
 from aelib.coursework.exercises import exercises
 from aelib.coursework.notebooks import form, release
@@ -244,6 +245,18 @@ def test_cells_that_were_not_run_are_not_judged(told):
     folder, _, _ = told
     done, outcomes = pytest_of(folder, "right.ipynb::Cell 2")
     assert outcomes["right"]["updates_until_subnormal"][0] == "not judged", done.stdout
+
+
+def test_cells_of_a_notebook_keep_their_order():
+    """Whatever another plugin did to it."""
+
+    class IPyNbCell:
+        def __init__(self, parent, cell_num):
+            self.parent, self.cell_num = parent, cell_num
+
+    items = [IPyNbCell(parent, number) for number, parent in ((2, "b"), (1, "a"), (0, "b"), (1, "b"), (0, "a"))]
+    plugin.pytest_collection_modifyitems(items)
+    assert [(i.parent, i.cell_num) for i in items] == [("b", 0), ("b", 1), ("b", 2), ("a", 0), ("a", 1)]
 
 
 def test_progress_reads_what_saved_notebooks_show(tmp_path):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from aelib.coursework.notebooks.cells import needed, statements
 from aelib.coursework.notebooks.earlier import written
 
 
@@ -32,3 +33,12 @@ def test_what_is_not_there_is_named(folder):
         written("01_lab", "triple", folder=folder)
     with pytest.raises(ValueError, match=r"no 02_lab\.ipynb here"):
         written("02_lab", "double", folder=folder)
+
+
+def test_what_is_replaced_before_it_is_used_is_not_run():
+    """A helper with a name of the lab's does not make the lab train its network first."""
+    source = "import math\nmodel = train()\nused = model\nmodel = 2\nmodel = model + 1\ndef f():\n    return model"
+    stated = statements(source)
+    assert [s.code.split("\n")[0] for s in needed(stated, {"f"})] == ["model = 2", "model = model + 1", "def f():"]
+    codes = [s.code for s in needed(stated, {"used", "model"})]
+    assert codes == ["model = train()", "used = model", "model = 2", "model = model + 1"]

@@ -26,6 +26,7 @@ class Statement:
         place: its place among the statements of its cell.
         defines: whether it is an import, a function or a class.
         star: whether it is an import of everything.
+        replaces: the names that it binds whatever happens, so that what they were before is gone.
     """
 
     code: str
@@ -35,6 +36,7 @@ class Statement:
     place: int = 0
     defines: bool = False
     star: bool = False
+    replaces: frozenset = frozenset()
 
 
 @cache
@@ -94,7 +96,11 @@ def _statements(source):
                 part.id for part in ast.walk(node.iter) if isinstance(part, ast.Name)
             }
         uses = frozenset(uses - set(dir(builtins)))
-        found.append(Statement(code, frozenset(binds), uses, frozenset(_changed(node)), place, defines, star))
+        found.append(
+            Statement(
+                code, frozenset(binds), uses, frozenset(_changed(node)), place, defines, star, _replaced(node, binds)
+            )
+        )
     return found
 
 
@@ -117,6 +123,16 @@ def statements_if_any(source):
         return statements(source)
     except (SyntaxError, Unreadable):
         return []
+
+
+def _replaced(node, binds):
+    """Return the names that a statement binds in every case."""
+    if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef):
+        return frozenset(binds)
+    if not isinstance(node, ast.Assign):
+        return frozenset()
+    targets = [part for target in node.targets for part in getattr(target, "elts", [target])]
+    return frozenset(target.id for target in targets if isinstance(target, ast.Name))
 
 
 LOOKING = ("check_", "examine", "picture", "print", "display", "hint")  # calls of such names change nothing
@@ -156,11 +172,27 @@ def needed(above, names):
 
 
 def places_needed(above, names):
-    """Return the places in the list of those that are needed."""
+    """Return the places in the list of those that are needed.
+
+    A binding that is replaced before anything that is needed uses the name is left out.
+    """
     wanted, taken = set(names), set()
     fixed = {name for s in above if s.defines for name in s.binds}
+    replaced = {}
+    for place, statement in enumerate(above):
+        for name in statement.replaces:
+            replaced.setdefault(name, []).append(place)
+
+    def alive(place, name):
+        later = next((j for j in replaced.get(name, ()) if j > place), None)
+        return later is None or any(place < k <= later and name in above[k].uses for k in taken)
+
     while True:
-        more = [i for i, s in enumerate(above) if i not in taken and (s.binds & wanted or s.changes & (wanted - fixed))]
+        more = [
+            i
+            for i, s in enumerate(above)
+            if i not in taken and any(alive(i, name) for name in (s.binds & wanted) | (s.changes & (wanted - fixed)))
+        ]
         if not more:
             return sorted(taken)
         taken.update(more)
