@@ -17,8 +17,14 @@ function nameParts(root) {
     if (!part.classList.contains("jupyter-widgets")) part.classList.add("jupyter-widgets", "widget-inline-hbox");
   for (const handle of root.querySelectorAll(".noUi-handle")) {
     const slider = handle.closest(".widget-slider, .widget-hslider");
-    set(handle, "aria-label", slider?.querySelector(".widget-label")?.textContent.trim());
-    set(handle, "aria-valuetext", slider?.querySelector(".widget-readout")?.textContent.trim());
+    const label = slider?.querySelector(".widget-label")?.textContent.trim();
+    const readout = slider?.querySelector(".widget-readout");
+    set(handle, "aria-label", label);
+    set(handle, "aria-valuetext", readout?.textContent.trim());
+    if (readout?.isContentEditable) {
+      set(readout, "role", "textbox");
+      set(readout, "aria-label", `${label}, as a number`);
+    }
   }
   for (const group of root.querySelectorAll(".widget-toggle-buttons")) {
     set(group, "role", "group");

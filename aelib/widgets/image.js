@@ -1,7 +1,9 @@
 // A picture of a stated width on the page, whatever its density, with a text for who does not see it.
 function render({ model, el }) {
   const image = document.createElement("img");
-  Object.assign(image.style, { display: "block", height: "auto", maxWidth: "100%" });
+  Object.assign(image.style, {
+    display: "block", height: "auto", maxWidth: "100%", outline: "1px solid var(--jp-border-color2, #e0e0e0)", outlineOffset: "-1px",
+  });
   el.append(image);
   let url = null;
   const show = () => {
