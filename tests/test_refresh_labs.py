@@ -3,10 +3,13 @@
 import base64
 import io
 
+import nbformat
 import numpy as np
 import PIL.Image
 import pytest
-from refresh_labs import faithful
+from browser import toys
+from nbclient import NotebookClient
+from refresh_labs import clean, faithful
 
 from aelib.widgets.pictures import picture
 
@@ -45,3 +48,15 @@ def test_a_stored_picture_is_the_drawn_one(draw):
     assert len(stored) <= len(drawn)
     ends = np.all(a == 0, axis=2) | np.all(a == 255, axis=2)
     assert np.array_equal(a[ends], b[ends])
+
+
+def test_of_a_widget_its_line_and_its_picture_are_stored():
+    """And nothing that needs a kernel, or hides them."""
+    cell = nbformat.v4.new_code_cell(toys.EXPLORER.replace("from aelib.trial.claims import CLAIMS, Verdict\n", ""))
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata=toys.KERNEL)
+    NotebookClient(notebook, timeout=120).execute()
+    clean(notebook)
+    words, shown = notebook.cells[0].outputs
+    assert "run the cell to move it" in words.data["text/html"] and "<style>" not in words.data["text/html"]
+    assert list(shown.data) == ["image/png", "text/plain"] and shown.metadata == {"image/png": {"width": 800}}
+    assert shown.data["text/plain"].startswith("wave: height over time, from 0.001 to")
