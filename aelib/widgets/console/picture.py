@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from aelib.common import plots
 from aelib.widgets.pictures import DPI, encoded, own_style
 
-SIZE = (9.2, 3.6)  # inches
+SIZE = (9.2, 3.3)  # inches
 _DIGIT = 28  # pixels of a digit's side, to which images of another size are brought
 _BOTTOM, _TOPS = 11.0, (60.0, 130.0)  # half-SSE: the axis of MNIST's losses, where they fit
 _TICKS = (12, 15, 20, 25, 30, 40, 50, 100)
@@ -117,8 +117,8 @@ class RunPicture:
         width, height = self.size
         left, bottom = 0.48 / width, 0.45 / height  # room for numbers and words beside the axes
         boxes = {"loss": (left, bottom, 0.402 - left, 0.815 - bottom), "net": (0.43, 0.0, 0.28, 0.95)}
-        side = 0.245  # of the square plane of codes
-        boxes["codes"] = (0.745, 0.27, side, side * width / height)
+        side = 0.235  # of the square plane of codes
+        boxes["codes"] = (0.75, 0.25, side, side * width / height)
         if self._gradients:
             right = 0.72 + 0.5 / width
             boxes["codes"] = (right, 0.49, 0.985 - right, 0.44)
@@ -196,7 +196,7 @@ def _draw_loss(ax, frame, still):
     for levels, side in ((frame.levels, "right"), (frame.marks, "left")):
         for name, loss in levels.items():
             ax.axhline(loss, color="0.6", linewidth=0.8, linestyle="--" if side == "right" else "-.", zorder=0)
-            place = dict(ha=side, va="bottom", fontsize=_TINY, color="0.3", annotation_clip=True)
+            place = dict(ha=side, va="bottom", fontsize=_TINY - 0.7, color="0.3", annotation_clip=True)
             x, shift = (1, -3) if side == "right" else (0, 3)
             ax.annotate(
                 f"{name} {loss:.2f}", (x, loss), (shift, 0), ("axes fraction", "data"), "offset points", **place
