@@ -191,7 +191,7 @@ def a_shell():
 
     config = Config()
     config.HistoryManager.enabled = False
-    return InteractiveShell(config=config)
+    return InteractiveShell.instance(config=config)
 
 
 def everything():

@@ -1,7 +1,9 @@
 """The judge: what is said of an answer, in a notebook by ``examine`` and in grading, in the same words."""
 
+import ast
 import hashlib
 import os
+import re
 import sys
 import time
 import warnings
@@ -83,7 +85,7 @@ def examine(name, answer):
     Raises:
         AnswerWrong: the answer is wrong, or, under nbgrader, not written.
     """
-    outcome = judge(name, answer)
+    outcome = _unread(name, answer) or judge(name, answer)
     _first_hints[name], _shown[name] = outcome.hints, 0
     if os.environ.get("AELIB_OUTCOMES"):  # set by the pytest plugin for the kernels that it starts
         from IPython.display import display
@@ -96,6 +98,21 @@ def examine(name, answer):
     sys.modules["__main__"].__dict__.setdefault("hint", hint)
     text = outcome.headline if unwritten else f'{outcome.headline}; hint("{name}") says more\n{outcome.text}'
     raise AnswerWrong(text) from None
+
+
+def _unread(name, answer):
+    """Return an ``Outcome`` if the last cell that defines the answer is no Python: what stands is an older version."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    called = re.escape(getattr(answer, "__name__", name))
+    for source in reversed(shell.user_ns.get("In", [])) if shell else ():
+        if re.search(rf"^\s*(?:(?:def|class)\s+{called}\b|{called}\s*=[^=])", source, re.MULTILINE):
+            try:
+                ast.parse(shell.transform_cell(source))
+            except SyntaxError as error:
+                reason = f"SyntaxError: {error.msg}, in line {error.lineno} of its cell"
+                return Outcome(name, "crash", 0, find(name).points, reason, f"{reason}; an older version stands")
+            return None
+    return None
 
 
 def hint(name):

@@ -20,15 +20,13 @@ def orders_of(submission, labs, due):
         labs: the labs by name, ``submissions.sources()``.
         due: names of the labs that count.
     """
-    return {
-        lab: {
-            task.name: submissions.order(labs[lab], task, handed_in)
-            for task in labs[lab].tasks
-            if task.kind == "Exercise"
-        }
-        for lab, handed_in in submission.labs.items()
-        if lab in due
-    }
+    orders = {}
+    for lab, handed_in in submission.labs.items():
+        if lab in due:
+            merged = [labs[lab].merged(notebook["cells"]) for _, notebook in handed_in]
+            tasks = [task for task in labs[lab].tasks if task.kind == "Exercise"]
+            orders[lab] = {task.name: submissions.order(labs[lab], task, handed_in, merged) for task in tasks}
+    return orders
 
 
 def rows_of(submission, labs, due, orders, outcomes):
@@ -68,17 +66,18 @@ def rows_of(submission, labs, due, orders, outcomes):
     return rows
 
 
-def judged(submission, labs, due, seed, command=None):
+def judged(submission, labs, due, orders, seed, command=None):
     """Return the rows of one student, judged.
 
     Args:
         submission: a ``Submission``.
         labs: the labs by name.
         due: names of the labs that count.
+        orders: what is to be judged, from ``orders_of``.
         seed: of the random inputs.
         command: of a container, or None.
     """
-    orders, owner = orders_of(submission, labs, due), submission.student.name
+    owner = submission.student.name
     if command:
         outcomes = isolated.all_judged_in(command, orders, seed, owner)
     else:
@@ -86,19 +85,19 @@ def judged(submission, labs, due, seed, command=None):
     return rows_of(submission, labs, due, orders, outcomes)
 
 
-def add_alike(rows, submitted, labs):
+def add_alike(rows, prepared, labs):
     """Note in the rows which answers are alike: the same but for names, comments and blanks; or the same words.
 
     Args:
         rows: of those that are graded now.
-        submitted: the submissions of all students.
+        prepared: pairs of a submission and its orders, of all students.
         labs: the labs by name.
     """
     shapes = {}
-    for submission in submitted:
-        for lab, handed_in in submission.labs.items():
+    for submission, orders in prepared:
+        for lab in orders:
             for task in labs[lab].tasks:
-                for shape in _shapes(labs[lab], task, handed_in):
+                for shape in _shapes(labs[lab], task, submission.labs[lab], orders[lab].get(task.name)):
                     shapes.setdefault((lab, task.name, shape), []).append(submission.student.name)
     models = {
         (lab, task.name, shape)
@@ -119,12 +118,11 @@ def add_alike(rows, submitted, labs):
                     row["note"] = "; ".join(filter(None, [row["note"], f"equal but for names to {', '.join(alike)}"]))
 
 
-def _shapes(lab, task, handed_in):
+def _shapes(lab, task, handed_in, order):
     if task.kind == "Question":
         texts = {" ".join(submissions.written(lab, notebook, task).lower().split()) for _, notebook in handed_in}
         return {text for text in texts if len(text) >= 40}
-    codes = submissions.code_of(task, submissions.order(lab, task, handed_in))
-    return set(filter(None, map(submissions.shape, codes)))
+    return set(filter(None, map(submissions.shape, submissions.code_of(task, order))))
 
 
 def named(labs, known):
@@ -193,10 +191,14 @@ def grade(folder, into, seed, jobs=None, labs=None, student=None, each_in="auto"
     into.mkdir(parents=True, exist_ok=True)
     kept = report.read_rows(into / "grades.csv") if student is not None else []
     wanted = [one for one in everybody if student in (None, one.student.name)]
+    prepared = {one.student.name: (one, orders_of(one, sources, due)) for one in everybody}
     done = {}
     try:
         with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
-            waiting = {pool.submit(judged, one, sources, due, seed, command): one for one in wanted}
+            waiting = {
+                pool.submit(judged, one, sources, due, prepared[one.student.name][1], seed, command): one
+                for one in wanted
+            }
             try:
                 for each in tqdm(as_completed(waiting), total=len(waiting), unit="student", disable=None):
                     done[waiting[each].student.name] = each.result()
@@ -206,7 +208,7 @@ def grade(folder, into, seed, jobs=None, labs=None, student=None, each_in="auto"
     finally:
         if done:
             rows = [row for one in wanted for row in done.get(one.student.name, ())]
-            add_alike(rows, everybody, sources)
+            add_alike(rows, prepared.values(), sources)
             rows += [row for row in kept if row["student"] != student]
             report.write(rows, wanted, everybody, into, form_of)
     return rows

@@ -50,10 +50,12 @@ def judged(order, seconds, memory=MEMORY):
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         process, connection = _started(folder, memory)
+        asked = False
         try:
             if not connection.poll(STARTING) or connection.recv_bytes(MESSAGE) != b'"ready"':
                 raise JudgeMissing("the judge does not start in a process of its own")
             connection.send_bytes(json.dumps(order).encode())
+            asked = True
             if not connection.poll(seconds):
                 return failed("time", f"it did not end within {seconds:g} s")
             return received(name, connection.recv_bytes(MESSAGE)) or failed(
@@ -63,6 +65,8 @@ def judged(order, seconds, memory=MEMORY):
             raise
         except EOFError:
             process.join(5)
+            if not asked:
+                raise JudgeMissing(f"the judge's process ended (exit code {process.exitcode})") from None
             return failed("crash", f"it ended its process (exit code {process.exitcode})")
         except (BrokenPipeError, ConnectionError):
             raise JudgeMissing("the judge's process ended before it was asked anything") from None

@@ -75,18 +75,20 @@ def defined(cell):
     )
 
 
-def order(lab, task, handed_in):
+def order(lab, task, handed_in, merged=None):
     """Return what the judge needs of one answer, as JSON: the programs to try, or the state where there is none.
 
     Args:
         lab: the ``Lab``.
         task: the exercise.
         handed_in: list of (file, notebook) of this lab.
+        merged: what ``lab.merged`` makes of each of them, where that is there already.
     """
+    merged = merged or [lab.merged(notebook["cells"]) for _, notebook in handed_in]
     plain, hidden, broken, touched = [], [], "", False
     given = meaning(form.stub(lab.cells[task.answer]["source"], task.names))
-    for _, notebook in handed_in:
-        programs = lab.programs(lab.merged(notebook["cells"]), task)
+    for (_, notebook), cells in zip(handed_in, merged, strict=True):
+        programs = lab.programs(cells, task)
         for pieces in programs:
             code = answer_of(pieces, task.names)
             if code:
