@@ -290,6 +290,8 @@ def test_in_a_narrow_window_the_picture_is_narrower(few):
 def test_bad_start_values_are_named(few):
     with pytest.raises(ValueError, match="unknown settings: steps; expected some of sizes, hidden"):
         Console(few, steps=3)
+    with pytest.raises(ValueError, match="without train_images: expected what load_mnist returns"):
+        Console(few.train_images)
 
 
 def foreign(pixels=784, n=120, labels=range(10)):

@@ -81,6 +81,9 @@ class Console(LabWidget):
             raise ValueError(f"unknown settings: {', '.join(unknown)}; expected some of {', '.join(_FIELDS)}")
         if pace not in PACES:
             raise ValueError(f"pace is {pace!r}: expected one of {', '.join(PACES)}")
+        missing = [name for name in ("train_images", "test_images", "test_labels") if not hasattr(data, name)]
+        if missing:
+            raise ValueError(f"data is a {type(data).__name__} without {missing[0]}: expected what load_mnist returns")
         n, pixels = np.shape(data.train_images)
         if math.isqrt(pixels) ** 2 != pixels:
             raise ValueError(f"the images have {pixels} pixels: expected a square number, such as 784 = 28 x 28")
