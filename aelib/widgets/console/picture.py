@@ -120,9 +120,9 @@ class RunPicture:
         side = 0.235  # of the square plane of codes
         boxes["codes"] = (0.75, 0.25, side, side * width / height)
         if self._gradients:
-            right = 0.72 + 0.5 / width
-            boxes["codes"] = (right, 0.49, 0.985 - right, 0.44)
-            boxes["gradients"] = (right, bottom, 0.985 - right, 0.335 - bottom)
+            right, across = 0.72 + 0.5 / width, 0.28 - 0.66 / width
+            boxes["codes"] = (right, 0.49, across, 0.44)
+            boxes["gradients"] = (right, bottom, across, 0.335 - bottom)
         axes = {name: self.figure.add_axes(box) for name, box in boxes.items()}
         for ax in axes.values():
             ax.tick_params(labelsize=_SMALL)
@@ -201,7 +201,14 @@ def _draw_loss(ax, frame, still):
             ax.annotate(
                 f"{name} {loss:.2f}", (x, loss), (shift, 0), ("axes fraction", "data"), "offset points", **place
             )
-    (train,) = ax.plot([], [], color=plots.LINES[0], linewidth=0.9, alpha=0.55, label="train, batch by batch")
+    (train,) = ax.plot(
+        [],
+        [],
+        color=plots.LINES[0],
+        linewidth=0.9,
+        alpha=0.55,
+        label="train" if _narrow(ax) else "train, batch by batch",
+    )
     (test,) = ax.plot([], [], color=plots.LINES[1], linewidth=2.2, label="test")
     (head,) = ax.plot([], [], "o", color=plots.LINES[1], markersize=6)
     for k, (name, (x, y)) in enumerate(frame.ghosts.items()):
@@ -210,6 +217,11 @@ def _draw_loss(ax, frame, still):
     form = dict(fontsize=_TINY, frameon=False, handlelength=2, labelspacing=0.2, columnspacing=1.2, borderpad=0)
     ax.legend(loc="upper left", bbox_to_anchor=(-0.01, 1.155), borderaxespad=0, ncols=2, **form)  # above the plot
     return train, test, head
+
+
+def _narrow(ax):
+    """Return whether the picture has less than its usual width, as in a small window: some words are left out then."""
+    return ax.get_figure().get_figwidth() < 0.85 * SIZE[0]
 
 
 def _loss_ticks(bottom, top):
@@ -253,7 +265,7 @@ def draw_layers(ax, sizes, between=(0, 1)):
     """
     places = np.linspace(between[1], between[0], len(sizes))
     halves = 0.5 * np.maximum(np.sqrt(np.divide(sizes, max(sizes))), 0.03)
-    thick = min(0.05, 0.3 * (between[1] - between[0]) / (len(sizes) - 1))
+    thick = min(0.05, 0.6 * (between[1] - between[0]) / (len(sizes) - 1))
     ax.fill_betweenx(places, 0.5 - halves, 0.5 + halves, color=plots.LINES[5], alpha=0.25, linewidth=0)
     code = len(sizes) // 2
     colors = [plots.LINES[1] if l == code else plots.LINES[0] for l in range(len(sizes))]
@@ -285,7 +297,9 @@ def _draw_codes(ax, frame, still):
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach) if plane else (-1, len(still.labels)))
     ax.axhline(0, color="0.85", linewidth=0.8, zorder=0)
     ax.axvline(0, color="0.85", linewidth=0.8, zorder=0)
-    ax.set_title(f"codes of {len(frame.codes)} test images", fontsize=_SMALL + 1, loc="left", pad=3)
+    ax.set_title(
+        "codes" if _narrow(ax) else f"codes of {len(frame.codes)} test images", fontsize=_SMALL + 1, loc="left", pad=3
+    )
     ax.set_xticks([-0.8 * reach, 0.8 * reach], [f"{x:g}" for x in (-0.8 * reach, 0.8 * reach)])
     ax.set_yticks([])
     ax.set_xlabel("code 1", fontsize=_SMALL, labelpad=-5)
