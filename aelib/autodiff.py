@@ -78,7 +78,8 @@ def _einsum_rule(z, *factors, subscripts):
 def _matmul(z, a, b):
     if not {np.ndim(a), np.ndim(b)} <= {1, 2}:
         raise ValueError(f"{np.shape(a)} @ {np.shape(b)}: expected matrices or vectors")
-    rows, columns = (a if np.ndim(a) == 2 else (1, -1)), (b if np.ndim(b) == 2 else (-1, 1))
+    rows = a if np.ndim(a) == 2 else (1, -1)
+    columns = b if np.ndim(b) == 2 else (-1, 1)
     A, B = (x if x is whole else np.reshape(x, whole) for x, whole in ((a, rows), (b, columns)))
 
     def as_matrix(v):
@@ -128,7 +129,8 @@ CONSTANT |= {np.iscomplexobj, np.empty_like, np.zeros_like, np.ones_like}  # the
 
 def _concatenate(arrays, axis=0):
     if axis is None:
-        arrays, axis = [np.reshape(a, -1) for a in arrays], 0
+        arrays = [np.reshape(a, -1) for a in arrays]
+        axis = 0
     if axis != 0:
         raise TypeError(f"joined along axis {axis}: expected axis 0 for Duals and Nodes")
     return functools.reduce(functools.partial(call, _join), arrays)
@@ -268,7 +270,12 @@ class Traced(NDArrayOperatorsMixin):
     flatten = ravel
     shape, ndim, dtype, size = (property(operator.attrgetter(f"value.{a}")) for a in ("shape", "ndim", "dtype", "size"))
     T, real = (property(lambda self, f=f: f(self)) for f in (np.transpose, np.real))
-    sum, mean, dot, copy, transpose, squeeze = np.sum, np.mean, np.dot, np.copy, np.transpose, np.squeeze
+    sum = np.sum
+    mean = np.mean
+    dot = np.dot
+    copy = np.copy
+    transpose = np.transpose
+    squeeze = np.squeeze
 
 
 class Dual(Traced):
@@ -290,13 +297,17 @@ class Dual(Traced):
 class Node(Traced):
     """An array that remembers its function f and the arguments of f: copies, which no later change can reach."""
 
-    numbers, __hash__ = itertools.count(), object.__hash__
+    numbers = itertools.count()
+    __hash__ = object.__hash__
 
     def __init__(self, value, f=None, arguments=(), options=None):
         super().__init__(value if f else copy.deepcopy(value))
         for part in vars(self.value).values() if isinstance(self.value, Dual) else [self.value]:
             part.flags.writeable = False
-        self.f, self.arguments, self.options, self.number = f, arguments, options, next(self.numbers)
+        self.f = f
+        self.arguments = arguments
+        self.options = options
+        self.number = next(self.numbers)
 
     @classmethod
     def _made(cls, f, arguments, options):

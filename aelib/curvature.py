@@ -150,7 +150,8 @@ def spectrum(A, starts=8, steps=60, seed=0):
     for row in range(starts):
         alpha, beta = lanczos(A, rng.standard_normal(n), min(steps, n))
         values, vectors = eigh_tridiagonal(alpha, beta)
-        nodes[row, : values.size], weights[row, : values.size] = values, vectors[0] ** 2
+        nodes[row, : values.size] = values
+        weights[row, : values.size] = vectors[0] ** 2
     return Spectrum(nodes, weights)
 
 

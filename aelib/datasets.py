@@ -18,6 +18,7 @@ from aelib.files import DEFLATE, reading, save
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 MNIST = "ffea4a19c731c287"  # its fingerprint
+_FINGERPRINTS = {}  # by the state of the files
 _IN_USE = weakref.WeakValueDictionary()  # data sets by the state of their files
 _FILES = {  # what an array of ``Mnist`` is read from
     "train_images": "train-images-idx3-ubyte",
@@ -92,7 +93,8 @@ def load_mnist(path=None):
     sums = _checksums(present[_SUMS]) if _SUMS in present else None
     arrays = {name: _read(folder, present, sums, name) for name in _FILES}
     for part in ("train", "test"):
-        images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
+        images = arrays[f"{part}_images"]
+        labels = arrays[f"{part}_labels"]
         pixels = arrays["train_images"].shape[1:]
         if images.shape != (len(labels), *pixels):
             raise ValueError(
@@ -105,6 +107,17 @@ def load_mnist(path=None):
     mnist = Mnist(arrays["train_scaled"], arrays["train_labels"], arrays["test_scaled"], arrays["test_labels"])
     _IN_USE[state] = mnist
     return mnist
+
+
+def fingerprint_in_force(path=None):
+    """Return the fingerprint of the data set in force; its files are read only where they have changed since."""
+    state = _state(_listing(data_folder(path)))
+    if state in _FINGERPRINTS:
+        return _FINGERPRINTS[state]
+    found = load_mnist(path).fingerprint
+    if isinstance(state, tuple):
+        _FINGERPRINTS[state] = found
+    return found
 
 
 def on_mnist(mnist):
@@ -180,7 +193,8 @@ def _read(folder, present, sums, name):
 
 def _unpacked(file, digests, dimensions):
     """Return the array in an IDX file, packed or not, whose digest, or that of what is packed in it, is listed."""
-    size, packed = os.fstat(file.fileno()).st_size, file.read(2) == b"\x1f\x8b"
+    size = os.fstat(file.fileno()).st_size
+    packed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
     same = digests is None or hashlib.file_digest(file, "sha256").hexdigest() in digests
     file.seek(0)

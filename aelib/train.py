@@ -462,7 +462,8 @@ def trace(model, X, optimizer, epochs=None, batch_size=100, seed=0, at=None, mea
         at = {as_whole("a moment of at", moment, least=0) for moment in at}
         if not at:
             raise ValueError("at names no moment: expected numbers of updates, such as range(0, 101, 10)")
-        chosen, last = at.__contains__, max(at)
+        chosen = at.__contains__
+        last = max(at)
     if epochs is None:
         if last == math.inf or callable(batch_size):
             raise ValueError("epochs is None: expected a number, unless at lists moments and batch_size is a number")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from aelib import load_mnist
-from aelib.datasets import DATA, data_folder, on_mnist, parse_idx, write_idx
+from aelib.datasets import DATA, data_folder, fingerprint_in_force, on_mnist, parse_idx, write_idx
 
 
 def idx(array):
@@ -96,6 +96,19 @@ def test_the_fingerprint_is_that_of_the_content(folder, mnist):
     ):
         assert replace(before, **change).fingerprint != before.fingerprint
     assert replace(before).fingerprint == before.fingerprint
+
+
+def test_the_fingerprint_in_force_is_that_of_the_files_as_they_stand(folder, monkeypatch):
+    """Also where a running kernel has read the old ones; unchanged files are not read again."""
+    for path in folder.iterdir():
+        os.utime(path, ns=(0, time.time_ns() - 10**11))
+    before = fingerprint_in_force(folder)
+    assert before == load_mnist(folder).fingerprint
+    monkeypatch.setattr("aelib.datasets.load_mnist", None)
+    assert fingerprint_in_force(folder) == before
+    monkeypatch.undo()
+    write(folder / "t10k-labels-idx1-ubyte.gz", np.arange(3) + 1)
+    assert fingerprint_in_force(folder) == load_mnist(folder).fingerprint != before
 
 
 def test_the_folder_in_force(monkeypatch):

@@ -43,12 +43,14 @@ def compare(computed, reference, scale=0.0):
     >>> compare(np.array([-2.0, 0.0]), np.array([1.0, 0.0]))
     Comparison(relative_error=3.0, cosine=-1.0, norm_ratio=2.0)
     """
-    a, b = as_array("the first", computed), as_array("the second", reference)
+    a = as_array("the first", computed)
+    b = as_array("the second", reference)
     if a.shape != b.shape or not a.size:
         raise ValueError(f"cannot compare vectors of shapes {a.shape} and {b.shape}: expected one shape, not empty")
     if not {a.dtype.kind, b.dtype.kind} <= set("biuf"):
         raise ValueError(f"cannot compare {a.dtype} with {b.dtype}: expected real numbers")
-    a, b = a.ravel().astype(np.float64), b.ravel().astype(np.float64)
+    a = a.ravel().astype(np.float64)
+    b = b.ravel().astype(np.float64)
     norm_a, norm_b, distance = (float(np.linalg.norm(v)) for v in (a, b, a - b))
     error = _ratio(distance, max(norm_b, scale))
     cosine = float(a @ b) / (norm_a * norm_b) if norm_a * norm_b else math.nan
@@ -152,7 +154,8 @@ def outcome(title, computed, reference, tolerance, blocks=None, noise=0.0, sign_
         raise ValueError(f"title is {shown(title)}: expected words")
     if not isinstance(tolerance, Real) or not 0 <= tolerance < math.inf:
         raise ValueError(f"tolerance is {shown(tolerance)}: expected a finite number >= 0")
-    a, b = as_array("the first", computed), as_array("the second", reference)
+    a = as_array("the first", computed)
+    b = as_array("the second", reference)
     found = Outcome(title, {}, tolerance, sign_changes)
     if a.shape != b.shape:
         found.flaw = f"the first has shape {a.shape}: expected that of the second, {b.shape}"
@@ -160,7 +163,8 @@ def outcome(title, computed, reference, tolerance, blocks=None, noise=0.0, sign_
     noise = np.broadcast_to(noise, b.shape).ravel()
     with np.errstate(over="ignore", invalid="ignore"):
         found.rows["all"] = compare(a, b)
-        a, b = a.ravel(), b.ravel()
+        a = a.ravel()
+        b = b.ravel()
         for name, where in ({"all": slice(None)} | covering({} if blocks is None else blocks, b.size)).items():
             least = 0.0 if name == "all" else _FLOOR * float(np.linalg.norm(b))
             round_off = float(np.linalg.norm(noise[where])) / tolerance if tolerance else 0.0

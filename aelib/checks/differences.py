@@ -118,7 +118,8 @@ class Function:
 
     def along(self, p, method=None):
         """Return the derivative along p, and by how much round-off in f may change it."""
-        p, method = p.astype(self.theta.dtype), method or self.method
+        p = p.astype(self.theta.dtype)
+        method = method or self.method
         derivative = np.asarray(directional_derivative(self.f, self.theta, p, method))
         if method == "complex":
             return derivative, 0.0
@@ -142,7 +143,8 @@ class Function:
         Three lengths of step are tried, as a kink may lie within the longer ones.
         """
         p = p.astype(self.theta.dtype)
-        step, eps = directional_derivative(self.f, self.theta, p, "complex"), default_eps(self.theta, p, "central")
+        step = directional_derivative(self.f, self.theta, p, "complex")
+        eps = default_eps(self.theta, p, "central")
         for shorter in (eps, eps / 30, eps / 1000):
             difference = directional_derivative(self.f, self.theta, p, "central", shorter)
             size = max(np.linalg.norm(step), np.linalg.norm(difference))

@@ -128,7 +128,11 @@ def check_product(
     p = as_generator(seed).standard_normal(function.theta.size)
     title = f"{name} against the {method} {_noun(method)} along p"
     computed = as_array(name, as_function("product", product)(p.astype(function.theta.dtype))).copy()
-    along, noise = lambda method: function.along(p, method), _ROUND_OFF * np.abs(terms)
+    noise = _ROUND_OFF * np.abs(terms)
+
+    def along(method):
+        return function.along(p, method)
+
     return _against(function, title, computed, along, tolerance, blocks, noise, is_single(computed), p)
 
 

@@ -27,7 +27,8 @@ def _terms(model, at, p):
     The same passes over the squares, with all slopes 1, and 1 added to all values: z and g' = z (1 - z) of a saturated
     unit are right to the unit round-off of 1, not of themselves, and so is all that hangs on them.
     """
-    squares, P = np.square(model.theta), np.square(p)
+    squares = np.square(model.theta)
+    P = np.square(p)
     layers = [Dense(w.n_in, w.n_out, _Steepest(), squares, w.W_slice.start, w.b is not None) for w in model.layers]
     n, (u, (X, *z)) = len(at.output), at.primal
     primal = passes.Primal(u, [np.square(X), *(1 + np.square(z) for z in z)])
@@ -72,7 +73,8 @@ def check_model(model, X, method="complex", tolerance=None, seed=0):
         return [a for a, layer in zip(u, model.layers, strict=True) if layer.activation.kinked]
 
     shared = dict(method=method, tolerance=tolerance, seed=seed, preactivations=preactivations)
-    blocks, n = model.blocks, len(X)
+    blocks = model.blocks
+    n = len(X)
     grad_terms, Jp_terms, Hp_terms = _terms(model.with_theta(theta), at, p)
     found = {}
     found["gradient"] = check_gradient(

@@ -20,7 +20,8 @@ def half_sse(X, Z):
     >>> half_sse(np.zeros((3, 4)), np.full((3, 4), 0.5))
     0.5
     """
-    X, Z = arrays.as_array("X", X), arrays.as_array("Z", Z)
+    X = arrays.as_array("X", X)
+    Z = arrays.as_array("Z", Z)
     if X.ndim != 2 or X.shape != Z.shape or not len(X):
         raise ValueError(f"X has shape {X.shape}, Z {Z.shape}: expected images in rows, twice the same (n, D), n >= 1")
     if X.dtype.kind not in "fiu" or Z.dtype.kind not in "fiu":
@@ -80,6 +81,7 @@ def ladder(X_train, X_test, components=(1, 2, 3)):
     components = tuple(components) if np.iterable(components) else (components,)
     X_train, X_test = _two_sets(X_train, X_test, *components)
     mean, V = (part.astype(X_test.dtype) for part in _axes(X_train, max(components)))
-    answers, codes = {"grey": X_test.dtype.type(0.5), "black": X_test.dtype.type(0), "mean image": mean}, X_test - mean
+    answers = {"grey": X_test.dtype.type(0.5), "black": X_test.dtype.type(0), "mean image": mean}
+    codes = X_test - mean
     answers |= {f"PCA-{k}": codes @ V[:, :k] @ V[:, :k].T + mean for k in components}
     return {name: half_sse(X_test, np.broadcast_to(answer, X_test.shape)) for name, answer in answers.items()}

@@ -37,14 +37,18 @@ def decoder_jacobian(model, Z):
     """
     arrays.as_model(model)
     decoder = model.layers[len(model.layers) // 2 :]
-    d, D, size = decoder[0].n_in, decoder[-1].n_out, model.theta.size
+    d = decoder[0].n_in
+    D = decoder[-1].n_out
+    size = model.theta.size
     Z = arrays.as_codes(Z, d, model.dtype)
     theta = np.concatenate([model.theta, np.eye(d, dtype=model.dtype).ravel(), np.zeros(d, model.dtype)])
     layers = [Dense(d, d, "identity", theta, size), *(layer.over(theta) for layer in decoder)]
-    images, J = np.empty((len(Z), D), model.dtype), np.empty((len(Z), D, d), model.dtype)
+    images = np.empty((len(Z), D), model.dtype)
+    J = np.empty((len(Z), D, d), model.dtype)
     for first in range(0, len(Z), _BLOCK):
         block = slice(first, first + _BLOCK)
-        primal, tangent = passes.forward(layers, Z[block]), None
+        primal = passes.forward(layers, Z[block])
+        tangent = None
         images[block] = primal.z[-1]
         for k in range(d):
             p = np.zeros_like(theta)

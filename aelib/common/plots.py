@@ -26,7 +26,8 @@ def mosaic(X, columns, side=28):
     step = side + gap
     tiled = np.full((rows * step - gap, columns * step - gap), np.nan)
     for k, image in enumerate(np.reshape(X, (n, side, side))):
-        top, left = k // columns * step, k % columns * step
+        top = k // columns * step
+        left = k % columns * step
         tiled[top : top + side, left : left + side] = image
     return tiled
 
@@ -53,7 +54,8 @@ def curves(ax, lines, xlabel, ylabel, log=False, markers=False):
     """Draw a dict of named curves, name -> (x, y), with a legend; log: logarithmic y axis."""
     for k, (name, (x, y)) in enumerate(lines.items()):
         marker = MARKERS[k % len(MARKERS)] if markers else None
-        color, style = LINES[k % len(LINES)], STYLES[k % len(STYLES)]
+        color = LINES[k % len(LINES)]
+        style = STYLES[k % len(STYLES)]
         ax.plot(x, y, label=name, color=color, linestyle=style, marker=marker, markersize=4)
     if log:
         ax.set_yscale("log")
@@ -185,7 +187,8 @@ def dots(ax, repeats, ylabel, most=np.inf):
     ax.plot(np.minimum(table.mean(axis=1), most), "_", color="black", markersize=18, label="mean")
     for i, row in enumerate(table):
         if np.any(row > most):
-            low, high = row[row > most].min(), row[row > most].max()
+            low = row[row > most].min()
+            high = row[row > most].max()
             text = f"{low:.1f}" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f}"
             ax.annotate(text, (i, most), xytext=(10, -10), textcoords="offset points", fontsize="small")
     if np.isfinite(most):
@@ -222,8 +225,10 @@ def signed_table(ax, rows):
     Each is drawn as by ``signed``, with a scale of its own whose end stands in its title; all in one Axes, as Axes for
     each would take twice as long.
     """
-    height, width = 0.8, 0.95  # of a heat map, in a place of 1 by 1
-    x, y = width * np.array([0, 1, 1, 0, 0]), height * np.array([0, 0, 1, 1, 0])
+    height = 0.8
+    width = 0.95  # of a heat map, in a place of 1 by 1
+    x = width * np.array([0, 1, 1, 0, 0])
+    y = height * np.array([0, 0, 1, 1, 0])
     for top, (label, row) in enumerate(rows.items()):
         ax.text(-0.05, top + height / 2, label, rotation=90, ha="right", va="center")
         for left, (title, A) in enumerate(row.items()):
@@ -251,7 +256,8 @@ def _mark(ax, blocks):
 def bands(ax, lines, xlabel, ylabel, **legend):
     """Draw a dict of named bands, name -> (x, low, middle, high), lines on shaded ground; ``legend``: its options."""
     for k, (name, (x, low, middle, high)) in enumerate(lines.items()):
-        color, style = LINES[k % len(LINES)], STYLES[k % len(STYLES)]
+        color = LINES[k % len(LINES)]
+        style = STYLES[k % len(STYLES)]
         ax.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
         ax.plot(x, middle, label=name, color=color, linestyle=style)
     ax.set_xlabel(xlabel)

@@ -157,7 +157,8 @@ class Settings:
 
     def trace(self, X, at=None, measure=None):
         """Make the model, train it on ``part(X)`` and measure at chosen moments; see ``aelib.train.trace``."""
-        model, shared = self.model(X), dict(batch_size=self.batch, seed=self.seed)
+        model = self.model(X)
+        shared = dict(batch_size=self.batch, seed=self.seed)
         return trace(model, self.part(X), self.optimizer(), self.epochs, at=at, measure=measure, **shared)
 
     # -- its parts -----------------------------------------------------------------------------------------------------

@@ -17,7 +17,9 @@ from aelib.study.results import results_folder
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="python -m aelib.study", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m aelib.study", description="The study: the report's experiments at full size."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="the experiments and what they are")
     commands.add_parser("status", help="how much of each is stored")
@@ -37,7 +39,8 @@ def main(arguments=None):
     try:
         if given.command == "list":
             for name, function in EXPERIMENTS.items():
-                print(f"{name:<24} {len(plan(name)):>4} runs: {function.__doc__.splitlines()[0]}")
+                words = (function.__doc__ or "").partition("\n")[0]  # python -OO takes docstrings away
+                print(f"{name:<24} {len(plan(name)):>4} runs: {words}".rstrip(": "))
         elif given.command == "status":
             print("\n".join(status()))
         elif given.command == "figures":

@@ -14,7 +14,7 @@ import numpy as np
 
 from aelib.common import plots
 from aelib.common.baselines import ladder
-from aelib.datasets import data_folder, load_mnist
+from aelib.datasets import fingerprint_in_force, load_mnist
 from aelib.study.results import MissingResult, load, whole_seeds
 from aelib.study.runs import ten_digits
 
@@ -110,13 +110,13 @@ def label(name, results):
 
 
 def reference():
-    """Return the reference ladder of ``baselines.ladder`` on the data set in force, computed once for each folder."""
-    return _ladder(data_folder())
+    """Return the reference ladder of ``baselines.ladder`` on the data set in force, computed once for each."""
+    return _ladder(fingerprint_in_force())
 
 
 @functools.cache
-def _ladder(folder):
-    mnist = load_mnist(folder)
+def _ladder(fingerprint):
+    mnist = load_mnist()
     return ladder(mnist.train_images, mnist.test_images)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from aelib.autoencoder import Autoencoder
 from aelib.common.settings import Settings
-from aelib.datasets import data_folder, load_mnist
+from aelib.datasets import data_folder, fingerprint_in_force
 from aelib.files import load_json, load_npz, save_npz, save_text
 from aelib.study.experiments import plan
 from aelib.study.kinds import KEPT, Map, Race, Run
@@ -69,13 +69,8 @@ def results_folder(quick=False):
 
 
 def data_fingerprint():
-    """Return the fingerprint of the data set in force, ``load_mnist().fingerprint``."""
-    return _fingerprint(data_folder())
-
-
-@functools.cache
-def _fingerprint(folder):
-    return load_mnist(folder).fingerprint
+    """Return the fingerprint of the data set in force, ``load_mnist().fingerprint``, as its files stand now."""
+    return fingerprint_in_force()
 
 
 def _paths(name, folder):

@@ -1,6 +1,6 @@
 """Damage files at random and read them: python tests/benchmarks/fuzz.py [FILES [SEED]], 10,000 of each kind by default.
 
-Kinds: the IDX files of a data folder, model files, optimizer states, the JSON and .npz of stored results. Half are
+Kinds: the IDX files of a data folder, model files, the JSON and .npz of stored results. Half are
 damaged as they are, half inside (unpacked, damaged, packed again), so that damage gets past checksums. A file may be
 read, or refused by an exception that is promised, in one sentence with its path; a warning counts as a fault. Printed
 are how many were read and refused, the faults, the most memory above the base (as tracemalloc counts, and of the
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aelib import Adam, Autoencoder, load_mnist
+from aelib import Autoencoder, load_mnist
 from aelib.datasets import DATA
 from aelib.files import load_json, load_npz
 from aelib.study.results import stored
@@ -108,15 +108,6 @@ def model(folder):
     return Autoencoder.load, {folder / "net.npz": damaged_npz}
 
 
-def state(folder):
-    """Write an optimizer's state."""
-    optimizer = Adam(1e-3)
-    for _ in range(3):
-        optimizer.step(np.ones(50), np.ones(50))
-    optimizer.save(folder / "state.npz")
-    return lambda path: Adam(1e-3).restore(path), {folder / "state.npz": damaged_npz}
-
-
 def results(folder):
     """Copy the smallest of the stored results."""
     for name in ("curvature.json", "curvature.npz"):
@@ -189,7 +180,6 @@ def campaign(kind, n, rng):
 if __name__ == "__main__":
     n, seed = ([int(given) for given in sys.argv[1:]] + [10_000, 0][len(sys.argv) - 1 :])[:2]
     warnings.simplefilter("error")
-    warnings.filterwarnings("ignore", "the state was left at a learning rate")  # said of a state that is whole
-    kinds = (idx, model, state, arrays, json, results)
+    kinds = (idx, model, arrays, json, results)
     fine = [campaign(kind, n, np.random.default_rng([seed, i])) for i, kind in enumerate(kinds)]
     sys.exit(0 if all(fine) else 1)

@@ -216,7 +216,7 @@ PARTS = {"JpV": ("gnvp", "hvp"), "V": ("grad", "")}  # where a wrong line may st
 @cache
 def wrong_species():
     """Return the plausible wrong implementations by quantity: of every line after the forward pass, and the quirks."""
-    found = {"quirks": [Species(quirk.__doc__.rstrip("."), quirk=quirk) for quirk in QUIRKS]}
+    found = {"quirks": [Species((quirk.__doc__ or quirk.__name__).rstrip("."), quirk=quirk) for quirk in QUIRKS]}
     for quantity in LINES:
         if quantity in PASSES["forward"]:
             continue  # such a model is another one, all of whose derivatives may be right
