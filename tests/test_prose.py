@@ -8,7 +8,6 @@ from prose import unprinted
 
 LABS = sorted((Path(__file__).parent.parent / "labs").glob("*.ipynb"))
 NOT_YET = {  # labs whose prose is not held to the numbers yet; who rewrites one takes its line away
-    "05_embeddings",
     "07_curvature_at_work",
 }
 
