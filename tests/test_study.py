@@ -263,40 +263,35 @@ def test_a_leap_is_the_largest_rise_after_the_loss_has_come_down():
     assert panels.leap(segments) == (21, 28, 33, -0.1, 4.0, 0.2, 2, 6)
 
 
-def test_awake_is_the_first_moment_one_below_the_plateau():
-    ways = [[26, 26, 26, 26], [26, 24.9, 26, 20], [30, 26, 24, 23], [25.5, 25.1, 25.05, 24.9]]
-    run = SimpleNamespace(ends=np.array([26.0, -1, 7, 7]), escapes=np.array([[0, 10, 20, 30], *ways]))
-    assert panels.awake(run).tolist() == [np.inf, 10, 20, 30]
-    run.escapes[1, 3] = 24
-    assert panels.sooner([run, run]).tolist() == [[20, 0], [10, 0], [0, 0]]
-
-
-def test_what_is_said_of_the_edge_and_of_a_race_is_what_was_measured():
+def test_tables_of_the_edge_and_of_a_race_say_what_was_measured():
     own, x = small("SGD", step=0.5, momentum=0.0).settings, np.array([0, 500, 1000, 1500])  # bound 4
     ways = [np.outer(top, [5, -1, 1]) for top in ((1, 5, 6, 4), (3, 3, 3, 2))]
-    said = panels.on_edge([SimpleNamespace(settings=own, update=x, sharpness=way) for way in ways])
-    assert said == "0.50, above 1 from 500, never, after 1,000 0.50 to 1.50, mean 0.94; loss 15.0 +- 7.1"
-    first, other = (SimpleNamespace(run=Race(m, (), budget=9)) for m in ("Adam", "K-FAC"))
-    first.gradients, first.loss, first.seconds = np.array([0, 4, 8]), np.array([20, 10, 9]), np.array([0, 1, 2.5])
-    other.gradients, other.loss, other.seconds = np.array([0, 4, 8]), np.array([20, 18, 2]), np.array([0, 1, 3.1])
-    assert panels.overtaken(first, other) == "ahead of K-FAC up to gradient 6; its 9.00 takes 2.5 s, K-FAC 3.1 s"
-    assert panels.overtaken(other, first) == "ahead of Adam up to gradient 8; its 2.00 takes 3.1 s, Adam never"
+    (row,) = panels.edges_table([SimpleNamespace(settings=own, update=x, sharpness=w) for w in ways]).frame.to_dict(
+        "records"
+    )
+    assert row["bound"] == 4 and row["at the start"] == 2 and row["above the bound from update"] == "500, never"
+    assert (row["mean eigenvalue later"], row["least"], row["most"], row["loss at the end"]) == (3.75, 0.5, 1.5, 15)
+    names = ("Adam", "Adam, batches", "Adam, batches, cosine", "K-FAC")
+    runs = [SimpleNamespace(run=Race(m, (), budget=9), settings=Race(m, (), budget=9)) for m in names]
+    for r in runs:
+        r.gradients, r.loss, r.seconds = np.array([0, 4, 8]), np.array([20, 10, 9]), np.array([0, 1, 2.5])
+    runs[-1].loss, runs[-1].seconds = np.array([20, 18, 2]), np.array([0, 1, 3.1])
+    row = panels.overtaking_table(runs).frame.iloc[0]
+    assert tuple(row[2:]) == (6, 9, 2.5, 3.1)
 
 
-@pytest.mark.parametrize("name", ["leaps", "races", "segment", "climb", "edges", "escapes", "walk", "density"])
+@pytest.mark.parametrize("name", ["leaps", "races", "segment", "climb", "edges", "density"])
 def test_panels_draw(name):
     t = np.arange(16.0)
     run = SimpleNamespace(update=t, segments=np.ones((16, 10)))
-    line, sharp = ([(0, 3, 20), (10, 4, 19)], 9), np.ones((16, 3))
+    line, sharp = dict(rows=[(0, 3, 20), (10, 4, 19)], line=9), np.ones((16, 3))
     results = dict(
         leaps=run,
         races=({"K-FAC": [t + 1, t, t, t]}, "gradients"),
         segment=(t, t, t, (0.1, 2.0, 3.0)),
         climb=line,
         edges=[SimpleNamespace(settings=small("SGD", seed=k).settings, update=t, sharpness=sharp) for k in (0, 1)],
-        escapes=[SimpleNamespace(settings=small().settings, escapes=np.ones((5, 8)))],
-        walk={"loss along v": (t, 1 - t)},
-        density={"H": (t, t + 1)},
+        density=dict(far={"H": (t, t + 1)}, near={"H": (t, t + 1)}),
     )
     ghosts = ({"step 0.2": line},) if name == "climb" else ()
     shown = Picture(lambda *given: getattr(panels, name)(*given, *ghosts), (8, 4))

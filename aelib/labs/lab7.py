@@ -1,15 +1,233 @@
-"""What labs 4 and 7 show: functions (figure, result) that draw on an empty Figure, and the leap in numbers."""
+"""What lab 7 shows: spectra, the edge of stability, the leap of the report's largest batch, and the race of methods."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from ipywidgets import Dropdown, FloatLogSlider, FloatSlider, IntSlider
+from scipy.sparse.linalg import eigsh
 
+from aelib import SGD, Adam, Autoencoder, curvature, passes, train
 from aelib.common import plots
+from aelib.common.tables import table
+from aelib.study import arena, probes
+from aelib.study.experiments import edges as at_an_edge
 from aelib.study.figures import groups
-from aelib.study.probes import WAYS, bound
+from aelib.study.probes import bound
+from aelib.study.results import load
+from aelib.train import trace
+from aelib.widgets import Explorer
 
 COLUMNS = ("update", "gradients", "seconds", "loss")  # of a race
 _CALM = 15  # updates after which the loss has come down, and a rise is a leap
+_CLIMB = 400  # updates of a climb
+_SIZES = [784, 30, 2, 30, 784]
+
+
+# -- the edge ----------------------------------------------------------------------------------------------------------
+
+
+def start_net(X):
+    """Return the net of sections 2 and 3 before training: 784-30-2-30-784, tanh, its output bias at the mean image."""
+    return Autoencoder(_SIZES, hidden="tanh", dtype="float32").start_output_bias(X)
+
+
+def sharpest(model, X, v=None):
+    """Return the largest eigenvalue of H on all of X, to 2 %, and its eigenvector; v: where to start looking."""
+    (top,), v = eigsh(curvature.hessian(model, X), k=1, which="LA", tol=0.02, ncv=10, v0=v)
+    return float(top), v[:, 0]
+
+
+def climbing(X, step, momentum, start=None):
+    """Train on all of X at once and yield what has been measured: a ``compute`` of an ``Explorer``.
+
+    Yields:
+        dict: ``rows`` of (update, largest eigenvalue of H, loss), every 20 updates; ``line``, the largest curvature at
+        which this step is stable; ``model``; ``v``, the last eigenvector.
+    """
+    model = start_net(X)
+    top, v = start or sharpest(model, X)
+    rows, line = [(0, top, model.loss(X))], (2 + 2 * momentum) / step
+    yield dict(rows=rows, line=line, model=model, v=v)
+    for progress in train(model, X, SGD(step, momentum), epochs=_CLIMB, batch_size=len(X)):
+        if progress.update % 20 == 0:
+            top, v = sharpest(model, X, v)
+            rows = [*rows, (progress.update, top, model.loss(X))]
+            yield dict(rows=rows, line=line, model=model, v=v)
+        else:
+            yield None
+
+
+def climb(figure, result, ghosts):
+    """Draw the largest eigenvalue of H and the loss while gradient descent lasts, over earlier runs.
+
+    Args:
+        figure: an empty Figure.
+        result: what ``climbing`` yields.
+        ghosts: earlier results, by name.
+    """
+    ax, right = figure.subplots(1, 2)
+    for k, (name, one) in enumerate({"now": result, **ghosts}.items()):
+        update, largest, loss = np.transpose(one["rows"])
+        form = dict(color=plots.LINES[k % len(plots.LINES)], linewidth=1 if k else 2)
+        ax.plot(update, largest, **form)
+        ax.axhline(one["line"], linestyle="--", **form | dict(linewidth=1))
+        right.plot(update, loss, label=name, **form)
+    ax.set(xlabel="update", xlim=(0, _CLIMB), yscale="log", ylim=(2, 300), ylabel="largest eigenvalue of H")
+    ax.set_title(f"now {result['rows'][-1][1]:.0f}; dashed: {result['line']:.0f}", fontsize="medium")
+    right.set(xlabel="update", xlim=(0, _CLIMB), ylim=(14, 27), ylabel="loss")
+    right.legend(fontsize="small", loc="lower left")
+
+
+def climb_explorer(X):
+    """Return the lab's first picture: sliders for step and momentum above the curvature and the loss of a live run."""
+    start = sharpest(start_net(X), X)
+    step = FloatLogSlider(value=0.1, min=-1.5, max=-0.6, step=0.1, readout_format=".2g")
+    momentum = FloatSlider(value=0, min=0, max=0.8, step=0.2)
+    return Explorer(
+        lambda step, momentum: climbing(X, step, momentum, start),
+        climb,
+        (9, 3.3),
+        ghosts=3,
+        step=step,
+        momentum=momentum,
+    )
+
+
+def bounce(X, step, updates=24):
+    """Go on with gradient descent from where it has met its line, and return its path in a slice of the loss.
+
+    Returns:
+        dict: ``along_v`` and ``along_d``, the coordinates of the path, (updates + 1,), along the eigenvector v of the
+        largest eigenvalue and along d, the way made in these updates less its part along v; ``x``, ``y``, ``loss``: the
+        loss in the plane of v and d through the first point; ``losses``, those of the path.
+    """
+    *_, last = (one for one in climbing(X, step, 0.0) if one)
+    model, v = last["model"], last["v"].astype(np.float64)
+    path, losses = [model.theta.astype(np.float64)], [model.loss(X)]
+    for _ in train(model, X, SGD(step), epochs=updates, batch_size=len(X)):
+        path.append(model.theta.astype(np.float64))
+        losses.append(model.loss(X))
+    path = np.array(path) - path[0]
+    d = path[-1] - (path[-1] @ v) * v
+    d /= np.linalg.norm(d)
+    along_v, along_d = path @ v, path @ d
+    x = np.linspace(*_wider(along_v), 21)
+    y = np.linspace(*_wider(along_d), 15)
+    origin = model.theta - path[-1].astype(np.float32)
+    place = [[model.with_theta(origin + np.float32(1) * (a * v + b * d).astype(np.float32)) for a in x] for b in y]
+    loss = np.array([[one.loss(X) for one in row] for row in place])
+    return dict(along_v=along_v, along_d=along_d, x=x, y=y, loss=loss, losses=np.array(losses))
+
+
+def _wider(values):
+    reach = max(np.ptp(values), 1e-3)
+    return values.min() - 0.4 * reach, values.max() + 0.4 * reach
+
+
+def draw_bounce(figure, result):
+    """Draw a path of gradient descent over the loss in its plane, and its place along v; result: of ``bounce``."""
+    ax, right = figure.subplots(1, 2, width_ratios=(1.4, 1))
+    contours = ax.contour(result["x"], result["y"], result["loss"], 14, cmap="viridis")
+    ax.clabel(contours, fontsize="x-small")
+    ax.plot(result["along_v"], result["along_d"], ".-", color=plots.LINES[1], linewidth=1)
+    ax.plot(0, 0, "o", color="black")
+    ax.set(xlabel="along v, of the largest eigenvalue", ylabel="along the way made", title="a slice of the loss")
+    right.plot(result["along_v"], ".-", color=plots.LINES[1], label="place along v")
+    right.axhline(result["along_v"].mean(), color="0.6", linewidth=0.8)
+    right.set(xlabel="update", ylabel="place along v", title="to and fro")
+
+
+def edges(figure, results):
+    """Draw runs of "edge", mean and range over the seeds: the largest eigenvalue of H; the same over its bound."""
+    ax, right = figure.subplots(1, 2)
+    tops, ratios = {}, {}
+    for (step, momentum), runs in groups(results, "step", "momentum").items():
+        name, x = f"step {step:g}, momentum {momentum:g}", runs[0].update
+        tops[name] = x, *_band([r.sharpness[:, 2] for r in runs])
+        ratios[name] = x, *_band([r.sharpness[:, 2] / bound(r.settings) for r in runs])
+    plots.bands(ax, tops, "update", "largest eigenvalue of H")
+    plots.bands(right, ratios, "update", "the same / its bound")
+    right.axhline(1, color="black", linestyle="--", linewidth=0.8)
+    right.get_legend().remove()
+
+
+def edges_table(results, late=1000):
+    """Return where runs of "edge" stand to their bound, a row a step and momentum, as a table."""
+    rows = []
+    for (step, momentum), runs in groups(results, "step", "momentum").items():
+        x, top, limit = runs[0].update, np.array([r.sharpness[:, 2] for r in runs]), bound(runs[0].settings)
+        above = [str(x[row.argmax()]) if row.any() else "never" for row in top > limit]
+        end, loss = top[:, x >= late], np.array([r.sharpness[-1, 0] for r in runs])
+        row = {"step": f"{step:g}", "momentum": f"{momentum:g}", "bound": limit, "at the start": top[:, 0].mean()}
+        row |= {"above the bound from update": ", ".join(above), "mean eigenvalue later": end.mean()}
+        row |= {"later / bound, mean": end.mean() / limit, "least": end.min() / limit, "most": end.max() / limit}
+        rows.append(row | {"loss at the end": loss.mean()})
+    digits = {"bound": 1, "at the start": 1, "mean eigenvalue later": 1, "loss at the end": 1}
+    words = f"Largest eigenvalue of H in 3,000 updates; three seeds; later: after update {late:,}"
+    return table(rows, words, digits=digits)
+
+
+def _band(values):
+    """Return least, mean and most over the first axis."""
+    return np.min(values, axis=0), np.mean(values, axis=0), np.max(values, axis=0)
+
+
+# -- the spectrum ------------------------------------------------------------------------------------------------------
+
+
+def trained_net(X, updates=300):
+    """Return ``start_net`` after so many updates of Adam with step 0.01 on batches of 50."""
+    net = start_net(X)
+    trace(net, X, Adam(0.01), batch_size=50, at=[updates])
+    return net
+
+
+def spectra(net, X):
+    """Return spectra of H and of G by stochastic Lanczos quadrature: eight starts, 50 steps."""
+    operators = {"H": curvature.hessian, "G": curvature.gauss_newton}
+    return {name: curvature.spectrum(f(net, X), starts=8, steps=50) for name, f in operators.items()}
+
+
+def spectra_table(found):
+    """Return the ends of spectra and the share of eigenvalues near 0 as a table."""
+    rows = []
+    for name, S in found.items():
+        near, error = S.average(lambda x, S=S: np.abs(x) < S.nodes.max() / 100)
+        ends = {"lowest": S.nodes.min(), "largest": S.nodes.max()}
+        rows.append(
+            {"matrix": name} | ends | {"% within a hundredth of it from 0": 100 * near, "standard error": 100 * error}
+        )
+    return table(rows, "Ends of the spectra, and how many eigenvalues are small", digits=2)
+
+
+def density(figure, result):
+    """Draw densities of eigenvalues, name -> (x, y) in ``far`` and ``near`` 0: logarithmic, and linear."""
+    ax, right = figure.subplots(1, 2)
+    plots.curves(ax, result["far"], "eigenvalue", "density, logarithmic", log=True)
+    ax.set(ylim=(1e-7, 10))
+    plots.curves(right, result["near"], "eigenvalue near 0", "density")
+
+
+def density_explorer(found):
+    """Return a slider for the width of each eigenvalue above the densities of spectra."""
+    top = max(S.nodes.max() for S in found.values())
+
+    def compute(width):
+        places = {"far": np.linspace(-0.1 * top, 1.1 * top, 1500), "near": np.linspace(-1, 1, 800)}
+        return {
+            where: {
+                name: (x, np.maximum(S.density(x, width if where == "far" else width / 10), 1e-12))
+                for name, S in found.items()
+            }
+            for where, x in places.items()
+        }
+
+    width = FloatLogSlider(value=0.5, base=10, min=-0.7, max=0.5, step=0.1, readout_format=".2f")
+    return Explorer(compute, density, (9.5, 3.2), width=width)
+
+
+# -- the leap ----------------------------------------------------------------------------------------------------------
 
 
 class Leap(NamedTuple):
@@ -36,12 +254,6 @@ class Leap(NamedTuple):
     calm: int
     early: float
 
-    def __str__(self):
-        return (
-            f"update {self.update}, loss {self.before:.1f} to {self.after:.1f}, along {self.start:.2f} to "
-            f"{self.end:.2f}, largest {self.largest:.2f}; above 1 and calm {self.calm}; early rise {self.early:.1f}"
-        )
-
 
 def leap(segments):
     """Return the ``Leap`` of segments (updates, 10) as ``aelib.study.probes.segments`` measures them."""
@@ -52,116 +264,75 @@ def leap(segments):
     return Leap(k + 1, before, after, start, end, largest[k], calm, rise[:_CALM].max())
 
 
-def sooner(runs):
-    """Return how many updates sooner the other ``WAYS`` are awake than the first, mean and standard error, (3, 2)."""
-    first, *others = np.transpose([awake(r) for r in runs])
-    gains = first - others
-    return np.transpose([gains.mean(axis=1), gains.std(axis=1, ddof=1) / np.sqrt(len(runs))])
+def walk(X, seed):
+    """Train 784-200-2 with the author's settings on batches of 500 of X, and keep each update and its segment.
 
-
-def overtaken(race, by):
-    """Return in words how far a race is ahead of another one, and when either reaches its final loss."""
-    x, reached = np.arange(race.run.budget), by.seconds[by.loss <= race.loss[-1]]
-    ahead = np.interp(x, race.gradients, race.loss) < np.interp(x, by.gradients, by.loss)
-    words = f"ahead of {by.run.method} up to gradient {x[ahead].max(initial=0)}; its {race.loss[-1]:.2f} takes"
-    return f"{words} {race.seconds[-1]:.1f} s, {by.run.method} {f'{reached[0]:.1f} s' if reached.size else 'never'}"
-
-
-def density(figure, lines):
-    """Draw densities of eigenvalues, name -> (x, y), on a logarithmic axis."""
-    ax = figure.subplots()
-    plots.curves(ax, lines, "eigenvalue", "density", log=True)
-    ax.set(ylim=(1e-8, 10))
-
-
-def climb(figure, result, ghosts):
-    """Draw the largest eigenvalue of H and the loss while gradient descent lasts, over earlier runs.
-
-    Args:
-        figure: an empty Figure.
-        result: rows (update, largest eigenvalue, loss), and the bound, a dashed line.
-        ghosts: earlier results, by name.
+    Returns:
+        A ``Trace``: ``segment``, (updates, 10), as ``probes.segments`` measures, a step without momentum last;
+        ``theta``, after each update.
     """
-    ax, right = figure.subplots(1, 2)
-    for k, (name, (rows, line)) in enumerate({"now": result, **ghosts}.items()):
-        update, largest, loss = np.transpose(rows)
-        form = dict(color=plots.LINES[k % len(plots.LINES)], linewidth=1 if k else 2)
-        ax.plot(update, largest, **form)
-        ax.axhline(line, linestyle="--", **form | dict(linewidth=1))
-        right.plot(update, loss, label=name, **form)
-    rows, line = result
-    ax.set(xlabel="update", xlim=(0, 600), yscale="log", ylim=(2, 500), ylabel="largest eigenvalue of H")
-    ax.set_title(f"{rows[-1][1]:.0f}, bound {line:.0f} (dashed)", fontsize="medium")
-    right.set(xlabel="update", xlim=(0, 600), ylim=(10, 27), ylabel="loss")
-    right.legend(fontsize="small", loc="lower left")
+    run = replace(load("leap")[0].settings, batch=500, images=len(X), epochs=4, seed=seed)
+    model, adam = run.model(X), run.optimizer()
+    measure = dict(segment=probes.segments(model, X, adam, run, largest=False, free=True))
+    measure["theta"] = lambda model: model.theta.copy()
+    return trace(model, X, adam, run.epochs, run.batch, seed, measure=measure)
 
 
-def edges(figure, results):
-    """Draw runs of "edge", mean and range over the seeds: the largest eigenvalue of H / its bound; the loss."""
-    ax, right = figure.subplots(1, 2)
-    ratios, losses = {}, {}
-    for (step, momentum), runs in groups(results, "step", "momentum").items():
-        name, x = f"step {step:g}, momentum {momentum:g}", runs[0].update
-        ratios[name] = x, *_band(_ratios(runs))
-        losses[name] = x, *_band([r.sharpness[:, 0] for r in runs])
-    plots.bands(ax, ratios, "update", "largest eigenvalue / bound")
-    ax.axhline(1, color="black", linestyle="--", linewidth=0.8)
-    plots.bands(right, losses, "update", "loss")
-    ax.get_legend().remove()
+def walk_leap(walked):
+    """Return the index of the update of a ``walk`` along which the loss rises most, after the first 15."""
+    rise = walked.segment[:, 2] - walked.segment[:, 0]
+    return _CALM + int(np.argmax(rise[_CALM:]))
 
 
-def _ratios(runs):
-    return [r.sharpness[:, 2] / bound(r.settings) for r in runs]
-
-
-def on_edge(runs, late=1000):
-    """Return in words where runs of "edge" that differ in the seed alone stand to their bound, and how they end."""
-    x, ratio, loss = runs[0].update, np.array(_ratios(runs)), np.array([r.sharpness[-1, 0] for r in runs])
-    first, end = [x[row.argmax()] if row.any() else "never" for row in ratio > 1], ratio[:, x >= late]
-    return (
-        f"{ratio[:, 0].mean():.2f}, above 1 from {', '.join(map(str, first))}, after {late:,} {end.min():.2f} to "
-        f"{end.max():.2f}, mean {end.mean():.2f}; loss {loss.mean():.1f} +- {loss.std(ddof=1):.1f}"
-    )
-
-
-def escapes(figure, results):
-    """Draw how SGD goes on from the plateau, runs of "saddle" of one net: mean and range over the seeds."""
-    ax, x = figure.subplots(), results[0].escapes[0]
-    lines = {way: (x, *_band([r.escapes[k] for r in results])) for k, way in enumerate(WAYS, start=1)}
-    plots.bands(ax, lines, "updates from the plateau", "loss")
-    ax.set(ylim=(18, 28), title=f"{results[0].settings.net}: mean and range of {len(results)} seeds")
-
-
-def _band(values):
-    """Return least, mean and most over the first axis."""
-    return np.min(values, axis=0), np.mean(values, axis=0), np.max(values, axis=0)
-
-
-def awake(result, fall=1.0):
-    """Return the updates after which SGD is first seen this far below the plateau, of each of the ``WAYS``, (4,).
-
-    inf: not within those stored.
-    """
-    number, *ways = result.escapes
-    below = np.array(ways) < result.ends[0] - fall
-    return np.where(below.any(axis=1), number[below.argmax(axis=1)], np.inf)
-
-
-def walk(figure, lines):
-    """Draw the change of the loss along a direction, "loss along v", and other lines, name -> (t, change)."""
-    ax, gain = figure.subplots(), -min(lines["loss along v"][1])
-    plots.curves(ax, lines, "distance t along v", "change of the loss")
-    ax.set(ylim=(-1.5 * gain, 1.5 * gain))
+def walks_table(walks):
+    """Return the leaps of walks as a table: losses, curvatures along the step, and the step without momentum."""
+    rows = []
+    for seed, one in enumerate(walks):
+        k = walk_leap(one)
+        row = one.segment[k]
+        losses = {"loss at its start": row[0], "middle": row[1], "end": row[2]}
+        bends = {"curvature / bound at its start": row[6], "at its middle": row[7], "at its end": row[8]}
+        rows.append({"seed": seed, "update": k + 1} | losses | bends | {"end, without momentum": row[-1]})
+    names = ("loss at its start", "middle", "end", "end, without momentum")
+    return table(rows, "The largest rise along one update, after the first 15", digits=dict.fromkeys(names, 1))
 
 
 def segment(figure, result):
     """Draw the loss along an update and its parabola: result is (t, losses, parabola, (start, middle, end))."""
     t, losses, parabola, bends = result
     ax = figure.subplots()
-    plots.curves(ax, {"loss": (t, losses), "parabola at the start": (t, parabola)}, "t", "loss")
+    plots.curves(ax, {"loss": (t, losses), "parabola at the start": (t, parabola)}, "t", "loss on 500 digits")
     ax.axvspan(0, 1, color="0.94", zorder=0)
     ax.set(ylim=(min(losses) - 2, max(losses) + 1))
     ax.set_title("curvature / bound at start, middle, end: {:.2f}, {:.2f}, {:.2f}".format(*bends))
+
+
+def segment_explorer(walked, X):
+    """Return a slider over the updates of a walk above the loss along each, and the parabola at its start."""
+
+    def compute(update):
+        before, after = walked.theta[update - 2 : update]
+        d, t = after - before, np.linspace(-0.2, 1.2, 15, dtype="float32")
+        at, point = walked.model.with_theta(before).linearize(X[:500]), walked.model.with_theta
+        parabola = at.loss + t * (d @ at.grad) + 0.5 * t**2 * (d @ at.hvp(d))
+        losses = [point(before + a * d).loss(X[:500]) for a in t]
+        return t, losses, parabola, walked.segment[update - 1, 6:9]
+
+    update = IntSlider(value=walk_leap(walked) + 1, min=2, max=len(walked.update))
+    return Explorer(compute, segment, (8, 3.4), update=update)
+
+
+def leaps_table(results):
+    """Return the leaps of stored runs as a table, a row a run."""
+    rows = []
+    for r in results:
+        found = leap(r.segments)
+        row = {"step": f"{r.settings.step:g}", "beta1": f"{r.settings.momentum:g}", "seed": r.settings.seed}
+        row |= {"update": found.update, "loss before": found.before, "after": found.after}
+        row |= {"along it / bound, start": found.start, "end": found.end, "largest / bound, start": found.largest}
+        rows.append(row | {"other starts above 1, loss falls": found.calm})
+    ones = {"loss before": 1, "after": 1}
+    return table(rows, "The largest rise along one update, after the first 15, at batch 10,000", digits=ones)
 
 
 def leaps(figure, result):
@@ -172,6 +343,86 @@ def leaps(figure, result):
     lines = {name: (result.update, S[:, column]) for name, column in columns.items()}
     plots.curves(right, lines, "update", "curvature / bound")
     right.axhline(1, color="0.5", linewidth=0.8)
+
+
+def leaps_explorer(results):
+    """Return a menu of stored runs above the loss and the curvatures of their updates."""
+    named = {f"step {r.settings.step:g}, beta1 {r.settings.momentum:g}, seed {r.settings.seed}": r for r in results}
+    return Explorer(lambda run: named[run], leaps, (9, 3.2), run=Dropdown(options=list(named)))
+
+
+# -- blocks of G, and the race -----------------------------------------------------------------------------------------
+
+
+def adjoints(model, X, layer):
+    """Return how each output reacts to u of a layer, (n, D, q): [i, k] is the derivative of output k of image i."""
+    primal, found = passes.forward(model.layers, X), []
+    for k in range(model.layers[-1].n_out):
+        V = np.zeros_like(primal.z[-1])
+        V[:, k] = 1  # the adjoint of output k alone
+        found.append(passes.backward(model.layers, primal, V).grad_u[layer].copy())
+    return np.stack(found, axis=1)
+
+
+def inputs(model, X, layer):
+    """Return the inputs of a layer with a 1 for the bias, (n, p + 1)."""
+    z = passes.forward(model.layers, X).z[layer - 1]
+    return np.column_stack([z, np.ones(len(z))])
+
+
+def block(G, model, layer):
+    """Return the block of a matrix G (n_params, n_params) of one layer, rows of W with their bias together."""
+    own = model.layers[layer - 1]
+    places = np.arange(len(G))
+    W, b = places[own.W_slice].reshape(own.n_out, own.n_in), places[own.b_slice]
+    order = np.column_stack([W, b]).ravel()
+    return G[np.ix_(order, order)]
+
+
+def draw_blocks(figure, result):
+    """Draw a block of G, its Kronecker product and their difference on one scale; result: (layer, true, product)."""
+    layer, true, product = result
+    limit = np.abs(true).max()
+    named = {f"block of G, layer {layer}": true, "S ⊗ A": product, "difference": product - true}
+    for ax, (name, A) in zip(figure.subplots(1, 3), named.items(), strict=True):
+        plots.signed(ax, A, name, limit)
+
+
+def race(X, name, budget=200):
+    """Return rows (update, gradients, seconds, loss) of a method at its chosen options on X, as columns, seed 0."""
+    from aelib.study.experiments import CHOSEN
+
+    return arena.race(X, name, CHOSEN[name], budget=budget)
+
+
+def arena_table(results):
+    """Return how the stored races end, a row a method, means of three seeds, as a table; edges of options are named."""
+    rows = []
+    for name, runs in groups(results, "method").items():
+        loss = np.array([r.loss[-1] for r in runs])
+        row = {"method": name, "loss": loss.mean(), "standard error": loss.std(ddof=1) / np.sqrt(len(loss))}
+        row |= {"updates": round(float(np.mean([r.update[-1] for r in runs])))}
+        row |= {"seconds": float(np.mean([r.seconds[-1] for r in runs]))}
+        options = ", ".join(f"{option:g}" for option in runs[0].run.options)
+        rows.append(row | {"options": options, "at an edge": "yes" if at_an_edge(name) else ""})
+    rows.sort(key=lambda row: row["loss"])
+    return table(
+        rows, "Loss on 500 digits after 600 gradients; three seeds", digits={"seconds": 1}, best={"loss": "min"}
+    )
+
+
+def overtaking_table(results, by="K-FAC"):
+    """Return until which gradient other methods lead ``by``, and when either reaches their final loss, as a table."""
+    named, rows = groups(results, "method"), []
+    for name in ("Adam", "Adam, batches", "Adam, batches, cosine"):
+        for own, other in zip(named[name], named[by], strict=True):
+            x = np.arange(own.run.budget)
+            ahead = np.interp(x, own.gradients, own.loss) < np.interp(x, other.gradients, other.loss)
+            reached = other.seconds[other.loss <= own.loss[-1]]
+            row = {"method": name, "seed": own.run.seed, f"ahead of {by} up to gradient": int(x[ahead].max(initial=0))}
+            row |= {"its final loss": own.loss[-1], "its seconds": own.seconds[-1]}
+            rows.append(row | {f"{by}'s seconds": reached[0] if reached.size else None})
+    return table(rows, f"Who leads, and when {by} overtakes", digits={"its seconds": 1, f"{by}'s seconds": 1})
 
 
 def races(figure, result):
@@ -187,31 +438,9 @@ def races(figure, result):
     ax.legend(fontsize="small")
 
 
-def cell(figure, result):
-    """Draw one cell of a grid: its curve among those of its row and its column, and the table of losses.
-
-    Args:
-        figure: an empty Figure.
-        result: dict: ``curves``, (batch, step) -> dict of arrays ``epoch``, ``update`` and ``loss``; ``cell``, one of
-            their keys; ``budget``, (``"epoch"`` or ``"update"``, how many); ``table``, the losses after it, (batches,
-            steps) in ascending order; ``part``, two cells, opposite corners of a part to be framed.
-    """
-    curves, table, (axis, amount) = result["curves"], result["table"], result["budget"]
-    batches, steps = (sorted(set(values)) for values in zip(*curves, strict=True))
-    left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])
-    batch, step = result["cell"]
-    for (b, s), curve in curves.items():
-        if b == batch or s == step:
-            left.plot(curve[axis], curve["loss"], color="0.75", linewidth=0.8)
-    here = curves[batch, step]
-    plots.curves(left, {"this cell": (here[axis], here["loss"])}, axis, "test half-SSE")
-    left.axvline(amount, color="0.5", linestyle="--", linewidth=0.8)
-    left.set(xscale="log", ylim=(14, 100))
-    plots.log_ticks(left, [15, 20, 30, 50, 90])
-    i, j = batches.index(batch), steps.index(step)
-    left.set_title(f"step {step:g}, batch {batch:,}: {table[i, j]:.2f}")
-    most = np.nanmin(table) + 5
-    plots.grid(right, table, batches, steps, "batch", "step", f"{amount:,} {axis}s", most=most, digits=2)
-    rows, columns = zip(*((batches.index(b), steps.index(s)) for b, s in result["part"]), strict=True)
-    plots.frame(right, rows, columns, "black", "--")
-    plots.frame(right, (i, i), (j, j), "white")
+def races_explorer(results, live):
+    """Return menus for axis and source above races: those stored, first seed, or those run ``live``."""
+    field = {name: [runs[0].arrays[c] for c in COLUMNS] for name, runs in groups(results, "method").items()}
+    sources = {"stored, seed 1": field, "live, seed 0": live}
+    axis, source = Dropdown(options=COLUMNS[:3]), Dropdown(options=list(sources))
+    return Explorer(lambda axis, source: (sources[source], axis), races, (8.4, 4.4), axis=axis, source=source)
