@@ -25,6 +25,7 @@ NETS = {name: settings.NETS[name] for name in ("784-2", "784-200-2", "784-400-20
 METHODS = ("SGD", "RMSprop", "Adam")
 START = (-10.0, 3.0)  # where every walk begins: along the floor of the valley, and up its wall
 UPDATES = 200  # of a walk
+_WEIGHTS = {"report": "the report's", "glorot": "Glorot's"}
 _FAR = 1e9  # a walk that is farther away has flown apart
 
 # -- the valley --------------------------------------------------------------------------------------------------------
@@ -271,8 +272,8 @@ def plateau():
     rows = {}
     for run in figures.select(stored("causes"), method="SGD"):
         own = run.settings
-        key = {"report": "the report's", "glorot": "Glorot's"}[own.init], {"none": "none", "logit": "mean pixel"}
-        rows.setdefault((key[0], key[1][own.output_bias]), {}).setdefault(own.net, []).append(figures.final(run))
+        bias = {"none": "none", "logit": "mean pixel"}[own.output_bias]
+        rows.setdefault((_WEIGHTS[own.init], bias), {}).setdefault(own.net, []).append(figures.final(run))
     rows = [
         {"initial weights": init, "output bias": bias} | {net: span(losses[net]) for net in NETS}
         for (init, bias), losses in rows.items()
@@ -281,14 +282,18 @@ def plateau():
 
 
 def blur():
-    """Return the table of losses of 784-2 in which the output bias, the schedule or the time is changed alone."""
+    """Return the table of losses of 784-2 with Adam in which the output bias, the schedule or the time is changed."""
     rows = []
-    for (bias, schedule), runs in figures.groups(
-        figures.select(stored("causes"), net="784-2", method="Adam", step=0.01), "output_bias", "schedule"
+    short = figures.select(stored("causes"), net="784-2", method="Adam", step=0.01)
+    runs = short + figures.select(stored("convergence"), method="Adam")
+    for (bias, init, schedule, epochs), own in figures.groups(
+        runs, "output_bias", "init", "schedule", "epochs"
     ).items():
-        rows.append(_blur_row(bias, schedule, 3, runs))
-    for epochs, runs in figures.groups(figures.select(stored("convergence"), method="Adam"), "epochs").items():
-        rows.append(_blur_row("none", "cosine", epochs, runs))
+        ends = [figures.final(run) for run in own]
+        row = {"output bias": {"none": "none", "logit": "mean pixel"}[bias], "first weights": _WEIGHTS[init]}
+        row |= {"schedule": schedule, "epochs": epochs, "mean": np.mean(ends), "lowest to highest": span(ends, 2)}
+        rows.append(row | {"seeds": len(ends)})
+    rows.sort(key=lambda row: (row["output bias"] != "none", row["epochs"]))
     return table(rows, "784-2 with Adam at step 0.01: half-SSE on the test images")
 
 
@@ -307,12 +312,6 @@ def rises(level):
         rows.append(row | {"mean of their largest rises": np.mean(most) if most else None})
         rows[-1]["lowest to highest"] = span(most, 2) if most else "-"
     return table(rows, "Largest rise of the test loss from one epoch to the next after epoch 3, the report's settings")
-
-
-def _blur_row(bias, schedule, epochs, runs):
-    ends = [figures.final(run) for run in runs]
-    row = {"output bias": {"none": "none", "logit": "mean pixel"}[bias], "schedule": schedule, "epochs": epochs}
-    return row | {"mean": np.mean(ends), "seeds": span(ends, 2)}
 
 
 def search():

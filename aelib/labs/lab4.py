@@ -110,7 +110,7 @@ def valley(x, losses, xlabel, tops):
     """
     mnist = load_mnist()
     levels = ladder(mnist.train_images, mnist.test_images)
-    panels = losses if isinstance(losses, dict) else {f"up to {top}": losses for top in tops}
+    panels = losses if isinstance(losses, dict) else {f"losses up to {top}": losses for top in tops}
 
     def draw(figure, panels):
         for ax, (title, values), top in zip(figure.subplots(1, len(panels)), panels.items(), tops, strict=True):
