@@ -6,11 +6,14 @@ import numpy as np
 
 from aelib import arrays
 
+SIDE = 28  # of an image of MNIST, in pixels
+BOX = 20  # of the box into which a digit fits
 
-def mnist_form(drawing, side=28, box=20):
-    """Return a drawing, (h, w) in [0, 1], ink 1, as MNIST's digits were made: (side * side,) float32.
 
-    The ink's bounding box is scaled to fit into ``box`` x ``box`` pixels, keeping its proportions, each pixel the mean
+def mnist_form(drawing):
+    """Return a drawing, (h, w) in [0, 1], ink 1, as MNIST's digits were made: (784,) float32.
+
+    The ink's bounding box is scaled to fit into 20 x 20 pixels, keeping its proportions, each pixel the mean
     of the area under it. Then it is moved by whole pixels until its centre of mass stands at the middle, 13.5, or less
     than a pixel beyond. Of MNIST's 70,000 digits all but 19 come back unchanged.
 
@@ -30,13 +33,13 @@ def mnist_form(drawing, side=28, box=20):
     if not rows.size:
         raise ValueError("the drawing is empty: draw a digit first")
     ink = drawing[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scale = box / max(ink.shape)
+    scale = BOX / max(ink.shape)
     height, width = (max(1, round(n * scale)) for n in ink.shape)
     small = _averages(height, len(ink)) @ ink @ _averages(width, ink.shape[1]).T
-    image = np.zeros((3 * side, 3 * side))
-    top, left = (side + math.ceil((side - 1) / 2 - mean) for mean in _centre_of_mass(small))
+    image = np.zeros((3 * SIDE, 3 * SIDE))
+    top, left = (SIDE + math.ceil((SIDE - 1) / 2 - mean) for mean in _centre_of_mass(small))
     image[top : top + height, left : left + width] = small
-    return image[side : 2 * side, side : 2 * side].ravel().astype(np.float32)
+    return image[SIDE : 2 * SIDE, SIDE : 2 * SIDE].ravel().astype(np.float32)
 
 
 def _centre_of_mass(image):

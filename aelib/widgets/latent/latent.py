@@ -71,7 +71,6 @@ class LatentExplorer(LabWidget):
         model: an ``Autoencoder`` with a code of two numbers.
         mnist: what ``load_mnist`` returns, or other images of 28 x 28 with a label each.
         film: models at moments of training by name, in order; ``model`` is the last. A slider scrubs through them.
-        point: where the point starts; by default at the code of the first test image.
         under: what lies under the codes at the start: "nothing", "distortion" (sqrt(det J^T J)) or "ellipses".
 
     Attributes:
@@ -89,7 +88,7 @@ class LatentExplorer(LabWidget):
 
     _closed, _links, _rest = False, (), None  # where a wrong call leaves nothing but a widget to close
 
-    def __init__(self, model, mnist, film=None, point=None, under="nothing"):
+    def __init__(self, model, mnist, film=None, under="nothing"):
         if under not in UNDER:
             raise ValueError(f"under is {under!r}: expected one of {', '.join(UNDER)}")
         if not callable(getattr(model, "encode", None)):
@@ -107,10 +106,7 @@ class LatentExplorer(LabWidget):
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
             self._loop = None  # no Jupyter
-        point = np.asarray(self.now.codes[0] if point is None else point, float)
-        if point.shape != (2,) or not np.isfinite(point).all():
-            raise ValueError(f"point is {point}: expected two numbers, a code")
-        self.plane = Plane(point=self._inside(point))
+        self.plane = Plane(point=self._inside(self.now.codes[0]))
         self.controls = self._controls(under)
         wrap = ipywidgets.Layout(flex_flow="row wrap")
         super().__init__([ipywidgets.HBox(list(self.controls.values()), layout=wrap), self.plane])
