@@ -136,7 +136,7 @@ TRAPS = {  # a notebook, or an answer to count_hvp; the state of that answer, a 
     "sys.exit": (COUNT + "\nimport sys\nsys.exit()", RIGHT, ""),
     "kill parent": (inside("import os; os.kill(os.getppid(), 9)"), CRASH, "may not start or end processes"),
     "infinite loop": (inside("while True: print('x' * 10**5)"), TIME, "did not end within"),
-    "infinite loop outside": ("while True: count_hvp = 1\n" + COUNT, TIME, "did not end within"),
+    "infinite loop outside": ("while True: extra = 1\n" + inside("extra"), TIME, "did not end within"),
     "set_custom_exc": ("get_ipython().set_custom_exc((Exception,), print)\n" + inside("1 / 0"), CRASH, "ZeroDivision"),
     "patched": (PATCH, WRONG, "expected"),
     "writes outside": (inside(f"open('/{OUTSIDE}', 'w')"), CRASH, "may not write or delete files"),
