@@ -107,9 +107,15 @@ def test_a_leak_is_found():
     assert found == ["updates_until_subnormal: other is an answer"]
 
 
-def test_the_labs_and_the_package_give_no_answer_away():
-    given = [*soundness.given_by_the_labs(LABS), *soundness.given_by_the_package()]
-    assert list(soundness.leaks(given, REGISTERED)) == []
+def test_the_labs_give_no_answer_away():
+    assert list(soundness.leaks(soundness.given_by_the_labs(LABS), REGISTERED)) == []
+
+
+@pytest.mark.skipif(os.environ.get("AELIB_LEAKS") != "all", reason="takes minutes: AELIB_LEAKS=all")
+def test_the_package_gives_no_answer_away(tmp_path, monkeypatch):
+    """Each of its functions is tried as an answer, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    assert list(soundness.leaks(soundness.given_by_the_package(), REGISTERED)) == []
 
 
 def test_no_lab_binds_the_name_of_an_answer():

@@ -184,6 +184,8 @@ def failed(probe, failure, wrong, cause=""):
         lines.append(f"on a square network: {on_square.finding.splitlines()[0]}")
     elif failure.state == "crash":
         quantity, layer = unreached(failure, probe.right)
+        if (quantity, layer) == next(iter(probe.right)):
+            quantity, layer = "", None  # nothing was reached: that says nothing
         if quantity:
             lines.append(f"it fails at {called(probe.name, quantity)} of layer {layer}")
         if not cause and any(word in text for word in ("shape", "size ", "dimension")):
