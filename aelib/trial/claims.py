@@ -16,7 +16,6 @@ folder DL/task1): what it says of them is our reading of a text, and no measurem
 from typing import NamedTuple
 
 WORDS = ("holds", "holds in part", "does not hold", "open")
-VERDICTS = ("holds", "holds in part", "falls", "not shown by its evidence")  # of notebooks not yet rewritten
 
 
 class Threshold(NamedTuple):
@@ -72,11 +71,6 @@ class Verdict(NamedTuple):
     shown: str
     rule: str
     because: str
-
-    @property
-    def word(self):
-        """The answer to the first question, by the name that cards used to give it."""
-        return self.so
 
 
 MOST = "nine tenths of the seeds or more"  # the one quantifier, see ``aelib.trial.compare.quantified``

@@ -1,4 +1,4 @@
-"""What the verdicts measure on stored results, and the panels of lab 8's cards: functions that draw on one Axes.
+"""What the verdicts measure on stored results and on maps, and three panels: functions that draw on one Axes.
 
 Results are lists of ``study.Result``; losses are half-SSE per image on the test images.
 """
@@ -12,10 +12,9 @@ from aelib import passes
 from aelib.activations import activation
 from aelib.checks import compare
 from aelib.common import plots
-from aelib.common.settings import OPTIMIZERS
 from aelib.datasets import load_mnist
 from aelib.layers import dense_layers, initialiser, n_params
-from aelib.study.figures import final, groups, select
+from aelib.study.figures import groups
 
 PAIRS = tuple(itertools.combinations(range(10), 2))  # of digits
 LEVELS = (19, 18, 17)  # half-SSE at which methods are compared on the way; most runs of the deeper nets end below 17
@@ -43,12 +42,6 @@ def waking(results, level):
     return np.array([r.images[np.argmax(r.test_loss < level)] / r.settings.images for r in results])
 
 
-def ahead(a, b):
-    """Return by how many of its standard errors the mean of a lies below that of b; losses over seeds, (n,) each."""
-    error = np.sqrt(np.var(a, ddof=1) / len(a) + np.var(b, ddof=1) / len(b))
-    return float((np.mean(b) - np.mean(a)) / error)
-
-
 def rises(results, first=3):
     """Return the largest rise of the test loss from one epoch to the next after epoch ``first``, (runs,)."""
     return np.diff(epoch_ends(results, first, results[0].settings.epochs), axis=1).max(axis=1)
@@ -73,29 +66,6 @@ def first_below(result, level):
         return float(update[0])
     share = (loss[k - 1] - level) / (loss[k - 1] - loss[k])
     return float(update[k - 1] + share * (update[k] - update[k - 1]))
-
-
-def reached(results, level):
-    """Return the number of epochs after which each run first ends an epoch below this loss, (runs,); inf: never."""
-    ends = epoch_ends(results, 1, results[0].settings.epochs)
-    return np.where((ends < level).any(axis=1), (ends < level).argmax(axis=1) + 1.0, np.inf)
-
-
-def speeds(results, levels=(19, 18, 17, 16)):
-    """Return the epochs, method -> (levels,), after which the median run first ends one below each of the levels."""
-    return {m: np.median([reached(select(results, method=m), level) for level in levels], axis=1) for m in OPTIMIZERS}
-
-
-def crossed(results, value=final):
-    """Return the mean over seeds of value(result) for every (batch size, step) that is stored, as a dict.
-
-    Runs for which the value is nan are left out.
-    """
-    found = {}
-    for key, own in groups(results, "batch", "step").items():
-        values = [x for x in map(value, own) if not np.isnan(x)]
-        found |= {key: float(np.mean(values))} if values else {}
-    return found
 
 
 def after(updates):
@@ -191,17 +161,6 @@ def overlaps(counts):
     return np.array([(share[a, b] + share[b, a]) / 2 for a, b in PAIRS])
 
 
-def closeness(images, labels):
-    """Return, for each of the ``PAIRS``, minus the distance of the two mean images, (45,).
-
-    Raises:
-        ValueError: the labels are not the ten digits.
-    """
-    _digits(labels)
-    means = [images[labels == digit].mean(axis=0, dtype=np.float64) for digit in range(10)]
-    return np.array([-np.linalg.norm(means[a] - means[b]) for a, b in PAIRS])
-
-
 STEPS = (1e-8, 1e-10, 1e-20)  # of the judge in the author's test: his own, and two that are small enough
 
 
@@ -219,12 +178,6 @@ def authors_tests(seeds=50, steps=STEPS):
         ``Gp``, the relative error of Gp against J^T (J p) / n.
     """
     return pd.DataFrame([row for seed in range(seeds) for row in _authors_test(seed, steps)])
-
-
-def authors_test(seed):
-    """Return the signed cosine of Hp and Gp, and the error of Gp, of one seed of ``authors_tests``."""
-    row = _authors_test(seed, STEPS[:1])[0]
-    return row["cosine"], row["Gp"]
 
 
 def _authors_test(seed, steps):
@@ -327,23 +280,6 @@ def climbing(ax, lines):
     named = {f"{net}, {name}": (np.maximum(x, 0.5), *band) for (net, name), (x, *band) in lines.items()}
     plots.bands(ax, named, "updates (0 is drawn at 0.5)", "cosine of Hp and Gp")
     ax.set(xscale="log", title="stored: median and range of 3 seeds")
-
-
-def dots_by_name(ax, values, ylabel, title="stored: a dot a seed"):
-    """Draw a column of dots for each name."""
-    for k, (name, column) in enumerate(values.items()):
-        ax.plot(np.full(len(column), k), column, plots.MARKERS[k % 7], color=plots.LINES[k % 7], label=name)
-    ax.set_xticks(range(len(values)), values, rotation=40, ha="right", fontsize="small")
-    ax.set(ylabel=ylabel, title=title)
-
-
-def against_likeness(ax, overlap, closeness, title):
-    """Draw overlap, (45,), against the distance of mean images, minus ``closeness``; the six largest are named."""
-    ax.plot(-closeness, overlap, "o", color=plots.LINES[0])
-    for n, k in enumerate(np.argsort(overlap)[-6:]):
-        place, beside = (-closeness[k], overlap[k]), (5, 3 if n % 2 else -12)
-        ax.annotate("{}-{}".format(*PAIRS[k]), place, beside, textcoords="offset points")
-    ax.set(xlabel="distance of the two mean images", ylabel="% taken for one another", title=title)
 
 
 def code_map(ax, codes, labels, title, outside=2):
