@@ -178,6 +178,20 @@ def test_segments_are_what_a_second_walk_along_each_update_finds():
     assert double.with_theta(before + step).loss(batch) == pytest.approx(free, rel=1e-5)
 
 
+def test_a_digit_is_turned_by_a_quarter_and_nothing_else_is():
+    mnist, turned = load_mnist(), runs._turned(load_mnist(), 5)
+    for part in ("train", "test"):
+        images, own = (getattr(data, f"{part}_images") for data in (mnist, turned))
+        labels = getattr(mnist, f"{part}_labels")
+        np.testing.assert_array_equal(images[labels != 5], own[labels != 5])
+        first = np.flatnonzero(labels == 5)[0]
+        np.testing.assert_array_equal(own[first].reshape(28, 28), np.rot90(images[first].reshape(28, 28)))
+    plain, other = (runs.execute(Run(small().settings, turned=digit)) for digit in (None, 5))
+    assert plain.test_loss[-1] != other.test_loss[-1]
+    with pytest.raises(ValueError, match="turned is 10: expected None, or a digit 0 to 9"):
+        Run(small().settings, turned=10)
+
+
 @pytest.mark.parametrize("keep", [("sharpnes",), ("codes", "map"), "segment"])
 def test_what_a_run_cannot_keep_is_refused(keep):
     with pytest.raises(ValueError, match=r"keep is .*: expected some of codes, weights, pictures, cosines, segments"):
