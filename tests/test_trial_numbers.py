@@ -178,7 +178,8 @@ def _part(word):
 def test_claim_8():
     mean = load_mnist().train_images.mean(axis=0, dtype=np.float64)
     level = 0.5 * np.mean(np.sum((load_mnist().test_images - mean) ** 2, axis=1)) - 1
-    woke = [REPORT.of(net=n, method="SGD").by_seed(lambda run: seen(run, level) * run["batch"] / run["images"]) for n in NETS.values()]  # fmt: skip  # noqa: E501
+    epochs = lambda run: seen(run, level) * run["batch"] / run["images"]  # noqa: E731
+    woke = [REPORT.of(net=n, method="SGD").by_seed(epochs) for n in NETS.values()]
     late = (woke[2] > 5) & (woke[0] <= 5) & (woke[1] <= 5)
     ends = {m: REPORT.of(net=7, method=m).by_seed(end) for m in METHODS}
     bounds = [interval(ends["SGD"], ends[m]) for m in ("Adam", "RMSprop")]
@@ -287,11 +288,8 @@ def test_claim_16_rests_on_pairs_of_maps():
 
     written, turned = taken(rules.STORED["maps"]), taken(rules.STORED["turned maps"])
     seeds = sorted(set(written) & set(turned))
-    mixed = most(
-        [max(np.diag(np.fliplr(0 * row.confusion)).sum(), 0) >= 0 for row in rules.STORED["maps"].itertuples()]
-    )
     (because,) = lower([([turned[s] for s in seeds], [0.5 * written[s] for s in seeds])])
-    assert mixed == "yes" and said(16)[0] == claim(["yes" if min(written.values()) > 10 else "part", because])
+    assert min(written.values()) > 10 and said(16)[0] == claim(["yes", because])
 
 
 def test_every_claim_has_a_verdict_with_a_rule_and_numbers():
