@@ -463,6 +463,8 @@ def count_hvp(sizes, n):
     ctypes.CDLL(None).fopen({str(outside)!r}.encode(), b"w")
     raise RuntimeError(f"seen {{sum(seen)}}")
 """
+    into.mkdir()
+    (into / "grades.csv").write_text("bo's", encoding="utf-8")
     for name, count in (("ada", looks), ("bo", COUNT)):
         (folder / name).mkdir(parents=True)
         release.write(handed_in(count), folder / name / f"{A}.ipynb")

@@ -174,6 +174,7 @@ def grade(folder, into, seed, jobs=None, labs=None, student=None, each_in="auto"
         raise ValueError(f"no student is called {student!r}: expected one of {', '.join(names)}")
     due = due or sorted({lab for one in everybody for lab in one.labs if one.labs}) or sorted(sources)
     due = [lab for lab in due if sources[lab].tasks]
+    into.mkdir(parents=True, exist_ok=True)
     command = None
     if each_in != "none":
         try:
@@ -188,7 +189,6 @@ def grade(folder, into, seed, jobs=None, labs=None, student=None, each_in="auto"
             if each_in == "bwrap":
                 raise
             say(f"{error}: answers are judged in processes of their own, which can read what you can read")
-    into.mkdir(parents=True, exist_ok=True)
     kept = report.read_rows(into / "grades.csv") if student is not None else []
     wanted = [one for one in everybody if student in (None, one.student.name)]
     prepared = {one.student.name: (one, orders_of(one, sources, due)) for one in everybody}

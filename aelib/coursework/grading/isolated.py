@@ -163,7 +163,7 @@ def container(hidden=()):
     """Return the command that runs Python in a bubblewrap container: files are read-only, and some are not there.
 
     Args:
-        hidden: folders that cannot be seen in it.
+        hidden: folders and files that cannot be read in it.
 
     Raises:
         FileNotFoundError: there is no bubblewrap here that works.
@@ -174,9 +174,11 @@ def container(hidden=()):
     ):
         raise FileNotFoundError("bubblewrap (bwrap) is not installed, or not allowed here")
     command = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run"]
-    for folder in hidden:
-        if Path(folder).is_dir():
-            command += ["--tmpfs", str(Path(folder).resolve())]
+    for place in map(Path, hidden):
+        if place.is_dir():
+            command += ["--tmpfs", str(place.resolve())]
+        elif place.exists():
+            command += ["--ro-bind", "/dev/null", str(place.resolve())]
     command += ["--setenv", "HOME", "/run", "--setenv", "TMPDIR", "/run", "--chdir", "/run"]
     return [*command, "--unshare-all", "--die-with-parent", "--new-session", sys.executable]
 
