@@ -234,6 +234,26 @@ def test_an_exception_of_a_run_is_shown_and_survived(few):
     drive(scenario, few, epochs=1000)
 
 
+def test_after_an_interrupt_the_run_can_go_on(few):
+    async def scenario(console):
+        good = console.run.advance
+
+        def interrupted():
+            console.run.advance = good
+            raise KeyboardInterrupt
+
+        await press(console, "step")
+        console.run.advance = interrupted
+        await press(console, "start")
+        await settle(console)
+        assert console.state == "paused" and "Interrupted." in console.message.value
+        update = console.run.update
+        await press(console, "step")
+        assert console.run.update == update + 1 and "Interrupted." not in console.message.value
+
+    drive(scenario, few, epochs=1000)
+
+
 def test_divergence_is_shown_and_the_end_reached(few):
     async def scenario(console):
         console.run.wanted = replace(console.run.wanted, method="SGD", step=1e30)

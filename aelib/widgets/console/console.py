@@ -218,7 +218,8 @@ class Console(LabWidget):
     def _fail(self, error):
         if not self._closed:
             self.tell(error)
-            self.run.stop()
+            if not isinstance(error, KeyboardInterrupt):  # after an interrupt, Start goes on
+                self.run.stop()
             self._rest()
 
     def close(self):
