@@ -341,7 +341,9 @@ def steps_found():
         beside = {"smaller": losses[:k].min(initial=np.inf), "larger": losses[k + 1 :].min(initial=np.inf)}
         row = {"net": net, "method": method, "best step": f"{steps[k]:g}", "loss": losses[k]}
         rows.append(row | {name: value if np.isfinite(value) else None for name, value in beside.items()})
-    return table(rows, "Held-out loss at the best step, and at the best of the smaller and of the larger ones")
+    epochs = stored("tuning")[0].settings.epochs
+    words = f"Held-out loss after {epochs} epochs at the best step, and at the best of the smaller and larger ones"
+    return table(rows, words)
 
 
 def seeds(net, init="report"):

@@ -31,7 +31,7 @@ WAYS = (  # (kind of gap, claims, what the report had, what decides it)
     ("a judge that is coarser than what it judges", (1, 2), "a complex step of 1e-8", "the same with a smaller step"),
     ("a number about something else", (3,), "a cosine of Gp with Hp", "Gp against J^T (J p) / n"),
     ("a word without a measure", (4, 7, 9), "unstable, stable, faster", "a threshold, written down before"),
-    ("one run of each", (8, 10, 11, 13), "one seed", "ten seeds, in pairs"),
+    ("one run of each", (8, 10, 11, 13), "one seed", "several seeds, in pairs"),
     ("a cause that was not varied alone", (5, 6, 16), "two things seen together", "a run with that one thing changed"),
     ("an edge, and no neighbours", (12, 14), "best values at the edge of a coarse grid", "the values beside them"),
     (
