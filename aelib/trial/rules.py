@@ -58,7 +58,7 @@ def judge(number, world=STORED):
     """
     claim, rule = CLAIMS[number], RULES[number]
     so, shown, because = rule(world, LIMITS)
-    texts = {name: THRESHOLDS[name].text.format(THRESHOLDS[name].value) for name in THRESHOLDS}
+    texts = {name: t.text.format(t.value).replace("%", " %") for name, t in THRESHOLDS.items()}
     sentences = [claim.rule.format(most=MOST, some=SOME, **texts)]
     for name in claim.thresholds:
         words = {factor: rule(world, LIMITS | {name: factor * LIMITS[name]})[0] for factor in (0.5, 2)}
