@@ -68,7 +68,7 @@ class Clothes:
                 [],
             ),
             "display": ([], f"display(1)\n{plain}\ndisplay({last})", [], []),
-            "magics": ([], f"int?\nfiles = !echo a\nt = %timeit -o -n1 -r1 1\n{plain}", ["%matplotlib inline"], []),
+            "magics": ([], f"int?\nfiles = !echo a\nt = %timeit -o -n1 -r1 1\n{plain}", ["%pwd"], []),
             "a timed cell": ([], f"%%time\n{plain}", [], []),
             "continued lines": (
                 [],
@@ -131,10 +131,15 @@ KINDS = (
 )
 
 
+BARE = {}  # what IPython's namespace holds before anything is run
+
+
 def by_notebook(shell, cells, own, test, name):
     """Return the outcome that ``examine`` tells when the student's cells are run in IPython, up to the test."""
-    shell.reset(new_session=False)
+    for left in set(shell.user_ns) - set(BARE):
+        del shell.user_ns[left]
     heard, judge = [], judging.judge
+    shell.showtraceback = shell.showsyntaxerror = lambda *a, **k: None  # what a cell prints is not looked at
     judging.judge = lambda *a, **k: heard.append(judge(*a, **k)) or heard[-1]
     try:
         shell.run_cell("from aelib.coursework import examine, hint", store_history=True, silent=True)
@@ -146,6 +151,7 @@ def by_notebook(shell, cells, own, test, name):
                 break
     finally:
         judging.judge = judge
+        del shell.showtraceback, shell.showsyntaxerror
     return heard[-1] if heard else None
 
 
@@ -191,7 +197,9 @@ def a_shell():
 
     config = Config()
     config.HistoryManager.enabled = False
-    return InteractiveShell.instance(config=config)
+    shell = InteractiveShell.instance(config=config)
+    BARE.update(shell.user_ns)
+    return shell
 
 
 def everything():
