@@ -202,11 +202,12 @@ def spectra_table(found):
 
 
 def density(figure, result):
-    """Draw densities of eigenvalues, name -> (x, y) in ``far`` and ``near`` 0: logarithmic, and linear."""
+    """Draw densities of eigenvalues, name -> (x, y) in ``far`` and ``near`` 0, logarithmic."""
     ax, right = figure.subplots(1, 2)
     plots.curves(ax, result["far"], "eigenvalue", "density, logarithmic", log=True)
     ax.set(ylim=(1e-7, 10))
-    plots.curves(right, result["near"], "eigenvalue near 0", "density")
+    plots.curves(right, result["near"], "eigenvalue near 0", "density, logarithmic", log=True)
+    right.set(ylim=(1e-6, 30))
 
 
 def density_explorer(found):
