@@ -18,7 +18,7 @@ from aelib.common.baselines import ladder
 from aelib.common.settings import NETS, Settings, coefficient_settings
 from aelib.widgets.base import LabWidget, PictureView, red
 from aelib.widgets.console import picture
-from aelib.widgets.console.controls import MORE, PACES, RUN, Clipboard, buttons, pace_buttons, usable
+from aelib.widgets.console.controls import MORE, NEXT, PACES, RUN, Clipboard, buttons, pace_buttons, usable
 from aelib.widgets.console.live_run import LiveRun
 from aelib.widgets.console.transcript import as_code, diagnosis, to_csv
 from aelib.widgets.controls import ALL, buttons_for_few, run_controls
@@ -91,6 +91,7 @@ class Console(LabWidget):
         self.run, self.frames, self._closed = LiveRun(data, settings), 0, False
         self._marks, self._autoplay = dict(marks or {}), autoplay
         self._commands, self._turns, self._due, self._complaint = deque(), Turns(alone=False), 0.0, ""
+        self._pressed = None  # the button that was pressed last, until it is obeyed
         self._waiting = None  # the handle of a picture to be drawn in full
         try:
             self._loop = asyncio.get_running_loop()
@@ -117,7 +118,7 @@ class Console(LabWidget):
     def _build(self, main, more, pace):
         self.buttons, self.pace = buttons(), pace_buttons(pace)
         for name, button in self.buttons.items():
-            button.on_click(lambda _, name=name: self._command(name))
+            button.on_click(lambda _, name=name: self._press(name))
         for name, control in self.controls.items():
             if name in main:  # in a line or two: sliders are the wide ones
                 widths = {ipywidgets.SelectionSlider: "330px", ipywidgets.ToggleButtons: "auto"}
@@ -156,6 +157,10 @@ class Console(LabWidget):
 
     def _changed(self, change):
         self._command("change")
+
+    def _press(self, name):
+        self._pressed = name
+        self._command(name)
 
     def _command(self, name):
         """Note a command and wake the console on the loop. May be called in any thread."""
@@ -357,6 +362,9 @@ class Console(LabWidget):
             self.message.value = red(sentence) if sentence else ""
         for name, can in usable(run).items():
             self.buttons[name].disabled = not can
+        if self._pressed in NEXT and self.buttons[self._pressed].disabled:
+            self.buttons[NEXT[self._pressed]].focus()  # keys would go to JupyterLab otherwise
+        self._pressed = None
 
     def _ipython_display_(self, **kwargs):
         super()._ipython_display_(**kwargs)

@@ -4,6 +4,7 @@ import anywidget
 import ipywidgets
 
 RUN = ("start", "pause", "step", "stop", "reset")
+NEXT = dict(start="pause", pause="start", stop="start", reset="start")  # where the focus goes from a button now grey
 MORE = ("new seed", "copy as code", "export history")
 PACES = ("eye", "fast")
 _ICONS = dict(start="play", pause="pause", step="step-forward", stop="stop", reset="undo")
