@@ -336,7 +336,8 @@ class Console(LabWidget):
 
     def still(self):
         """Return the last picture that was drawn in full."""
-        return *self._still, "<i>A net that was trained here: run the cell to train it anew.</i>"
+        made = "The net's last run" if self.run.update else "A net before its first update"
+        return *self._still, f"<i>{made}: run the cell to train it.</i>"
 
     def at_new_size(self):
         """Draw anew for the screen's density and the width there is."""
