@@ -131,6 +131,7 @@ KINDS = (
 )
 
 
+RANDOM = ("tosses a coin", "counts its calls")  # which right implementation they reject first is another each time
 BARE = {}  # what IPython's namespace holds before anything is run
 
 
@@ -179,7 +180,8 @@ def differences(shell, name, state, kind, clothes):
 
     def told(outcome):
         row = asdict(outcome)
-        return {key: row[key] for key in ("state", "points", "reason", "text")}
+        keys = ("state", "points") if kind in RANDOM else ("state", "points", "reason", "text")
+        return {key: row[key] for key in keys}
 
     if notebook is None or not graded:
         return f"{name}, {state} answer {kind!r}, {clothes}: notebook {notebook}, grading {graded}"
