@@ -1,8 +1,11 @@
 """Predictions are kept, the first one counts, a card opens with one and not before, and what cannot be kept is said."""
 
+import asyncio
+import io
 from types import SimpleNamespace
 
 import pytest
+from matplotlib.image import imread
 
 from aelib.trial.claims import CLAIMS, Verdict
 from aelib.trial.claims import WORDS as ANSWERS
@@ -143,3 +146,19 @@ def test_scores_count_predictions_that_were_right(path):
     table = scores(claims, verdicts, path)
     assert table.caption == "Predicted: 2 of 2 claims; right: 1."
     assert list(table.frame["right"]) == ["✓", "✗"] and list(table.frame["shown by the report?"]) == ["no", "yes"]
+
+
+def test_the_evidence_is_drawn_for_the_browser(path):
+    """Before the choice or after it: the picture has the density of the screen and the width there is."""
+
+    async def scenario():
+        shown = card(path)
+        for density, room in ((1.0, 2000), (1.5, 500)):
+            with shown.front.hold_trait_notifications():
+                shown.front.density, shown.front.room = density, room
+            shown.choice.value = "open"
+            await asyncio.sleep(0.1)
+            assert shown.image.width == min(600, room)
+            assert imread(io.BytesIO(shown.image.value)).shape[1] == density * min(600, room)
+
+    asyncio.run(scenario())

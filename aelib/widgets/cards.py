@@ -147,10 +147,10 @@ class Card(LabWidget):
         if prediction:
             if prediction in self.choice.options:
                 self.choice.value = prediction
-            self.answer.value = f'<div style="{_LINES}">{self._told(prediction)}{_answers(self.verdict)}</div>'
+            self.answer.value = f'<div style="{_LINES}">{self._compared(prediction)}{_answers(self.verdict)}</div>'
             self._show()
 
-    def _told(self, prediction):
+    def _compared(self, prediction):
         right = prediction == self.verdict.so
         mark = f'<b style="{_GREEN}">✓ right</b>' if right else red("✗ not what was found")
         return f"<div>You predicted: <b>{html.escape(prediction)}</b>. {mark}</div>"
