@@ -277,15 +277,20 @@ def against(cells, best, caption):
         caption: of the table.
     """
     found = paired(cells, [(name, best) for name in cells.columns if name != best]).to_dict("records")
-    rows = [{"step, batch": best, "mean": cells[best].mean(), "s": cells[best].std()}]
+    rows = [{"step, batch": best, "mean": cells[best].mean(), "sd": cells[best].std()}]
     for one in sorted(found, key=lambda one: one["difference"]):
         name = one["first"]
-        row = {"step, batch": name, "mean": cells[name].mean(), "s": cells[name].std(), "difference": one["difference"]}
+        row = {
+            "step, batch": name,
+            "mean": cells[name].mean(),
+            "sd": cells[name].std(),
+            "difference": one["difference"],
+        }
         row |= {"from": one["low"], "to": one["high"]}
         rows.append(row | {"told apart": "no" if one["lower"] == "not told apart" else "yes"})
     rows[0]["told apart"] = "compared with this"
     signs = dict.fromkeys(("difference", "from", "to"), "+.2f")
-    columns = ("step, batch", "mean", "s", *signs, "told apart")
+    columns = ("step, batch", "mean", "sd", *signs, "told apart")
     return table([{name: row.get(name) for name in columns} for row in rows], caption, digits=signs)
 
 
