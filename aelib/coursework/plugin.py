@@ -12,6 +12,7 @@ import json
 import os
 import queue
 import re
+import sys
 import time
 from collections import Counter
 from dataclasses import asdict
@@ -127,7 +128,7 @@ def pytest_terminal_summary(terminalreporter):
                 if key == "aelib":
                     row = json.loads(value)
                     rows.setdefault(row.pop("file"), {})[row["name"]] = row
-    width = max(110, terminalreporter._tw.fullwidth)
+    width = max(110, terminalreporter._tw.fullwidth) if sys.stdout.isatty() else 300  # whole in a file
     for file in sorted(rows):
         terminalreporter.section(f"exercises of {os.path.basename(file)}", sep="-")
         for line in table(rows[file].values(), width):
