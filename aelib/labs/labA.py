@@ -1,6 +1,6 @@
 """What lab A shows: a training step taken apart and timed, the roofline, and runs that differ in one thing.
 
-Times are medians of repeated calls in this process, in milliseconds; they differ from machine to machine.
+Times are the least of repeated calls, in milliseconds; they differ from machine to machine.
 """
 
 import math
@@ -21,19 +21,25 @@ BATCHES = (10, 30, 100, 300, 1000)
 FLOAT32_TINY = float(np.finfo(np.float32).tiny)
 
 
-def median_ms(call, repeats=30):
-    """Return the median time of a call in milliseconds; two calls before are not counted."""
+def least_ms(call, repeats=30):
+    """Return the least time of a call in milliseconds: what else the machine does can only add; two go before."""
     seconds = []
     for _ in range(repeats + 2):
         start = time.perf_counter()
         call()
         seconds.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(seconds[2:]))
+    return 1e3 * min(seconds[2:])
 
 
-def least_ms(call, repeats):
-    """Return the least time of a call in milliseconds: what the machine can do while nothing else disturbs it."""
-    return min(median_ms(call, 1) for _ in range(repeats))
+def cpu_ms(call):
+    """Return the processor time of a call in milliseconds, the mean of many: other programs do not count."""
+    enough = max(5e-3, 4 * time.get_clock_info("process_time").resolution)
+    call()
+    start, calls = time.process_time(), 0
+    while time.process_time() - start < enough or calls < 3:
+        call()
+        calls += 1
+    return 1e3 * (time.process_time() - start) / calls
 
 
 def product_calls(model, n):
@@ -46,25 +52,24 @@ def product_calls(model, n):
     return calls
 
 
-def time_step(X, net, n, repeats=30):
-    """Return what the parts of a training step take: a dict, one of ``PARTS`` -> milliseconds.
+def time_step(X, net, n):
+    """Return the processor time of the parts of a training step: a dict, one of ``PARTS`` -> milliseconds.
 
     Args:
         X: images, (at least n, 784).
         net: one of ``NETS``.
         n: images in the batch.
-        repeats: calls of each part.
     """
     start = Settings(NETS[net], images=1000)
     model, adam = start.model(X[:1000]), start.optimizer()
     index = np.random.default_rng(0).permutation(n)
     batch, out = X[index], model.buffers(n)
     grad = model.loss_and_grad(batch)[1]
-    gradient = median_ms(lambda: model.loss_and_grad(batch, out=out), repeats)
-    products = sum(median_ms(call, repeats) for call in product_calls(model, n))
+    gradient = cpu_ms(lambda: model.loss_and_grad(batch, out=out))
+    products = sum(cpu_ms(call) for call in product_calls(model, n))
     parts = {"products": products, "the rest of the gradient": max(gradient - products, 0)}
-    parts["Adam"] = median_ms(lambda: adam.step(model.theta, grad), repeats)
-    return parts | {"gather": median_ms(lambda: np.take(X, index, axis=0), repeats)}
+    parts["Adam"] = cpu_ms(lambda: adam.step(model.theta, grad))
+    return parts | {"gather": cpu_ms(lambda: np.take(X, index, axis=0))}
 
 
 def _bars(ax, ms, names, xlabel):
@@ -92,7 +97,7 @@ def step_explorer(X):
     """Return the lab's first picture: menus for net and batch above the parts of a training step on X."""
 
     def compute(net, batch):
-        return net, batch, {name: time_step(X, name, batch, repeats=10) for name in NETS}
+        return net, batch, {name: time_step(X, name, batch) for name in NETS}
 
     net = Dropdown(options=list(NETS), value="784-200-2")
     batch = SelectionSlider(options=BATCHES, value=100, continuous_update=False)
@@ -125,8 +130,7 @@ def table_of_steps(X, n=100):
 
 def time_per_image(X, net):
     """Return microseconds an image takes, by part and batch: (parts, batches)."""
-    repeats = {10: 30, 30: 30, 100: 20, 300: 10, 1000: 5}
-    columns = [np.array(list(time_step(X, net, n, repeats[n]).values())) / n for n in BATCHES]
+    columns = [np.array(list(time_step(X, net, n).values())) / n for n in BATCHES]
     return 1e3 * np.transpose(columns)
 
 
@@ -307,7 +311,7 @@ def table_of_operations(operations, arrays):
     """
     rows = []
     for name, f in operations.items():
-        ms = {kind: median_ms(lambda f=f, a=a: f(a)) for kind, a in arrays.items()}
+        ms = {kind: cpu_ms(lambda f=f, a=a: f(a)) for kind, a in arrays.items()}
         first = next(iter(ms))
         results = subnormal(f(list(arrays.values())[1]))
         ratios = {f"{kind} / {first}": ms[kind] / ms[first] for kind in list(ms)[1:]}
