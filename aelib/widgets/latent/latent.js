@@ -70,7 +70,7 @@ function plane(model, parent) {
     ink.lineWidth = 3;
     ink.strokeStyle = "white";
     const wide = ink.measureText(text).width;
-    const left = x + 9 + wide < width ? x + 9 : x - 9 - wide; // no word is cut off at the edge
+    const left = x + 9 + wide < scale().left + scale().w ? x + 9 : x - 9 - wide; // no word is cut off by the frame
     ink.strokeText(text, left, y - 7);
     ink.fillStyle = "black";
     ink.fillText(text, left, y - 7);
