@@ -246,7 +246,7 @@ def _draw_net(ax, frame):
     show = dict(cmap="gray", vmin=0, vmax=1, interpolation="antialiased", aspect="auto")
     left, right, height = 0.5 - 0.05 * n, 0.5 + 0.05 * n, 0.075  # a digit is as high as it is wide
     rows = []
-    for bottom, words, above in ((0.89, "ten test images", 0.975), (0.05, "what the net makes of them", 0.0)):
+    for bottom, words, above in ((0.89, "ten test images", 0.975), (0.055, "what the net makes of them", 0.014)):
         tiles = np.zeros((_DIGIT, n * (_DIGIT + 1) - 1))
         rows.append(ax.imshow(tiles, extent=(left, right, bottom, bottom + height), **show))
         ax.text(0.5, above, words.replace("ten", str(n)) if n != 10 else words, ha="center", fontsize=_SMALL)
@@ -320,7 +320,7 @@ def _draw_gradients(ax, frame, still):
     ax.set_yticks([10.0**k for k in range(low, high + 1, max(1, -(-(high - low) // 4)))])
     ax.minorticks_off()
     ax.set_xlabel("updates", fontsize=_SMALL, labelpad=1)
-    ax.set_title("gradient, layer", fontsize=_SMALL + 1, loc="left", pad=4)
+    ax.set_title("gradient", fontsize=_SMALL + 1, loc="left", pad=4)
     lines, named = [], -(-layers // 8)
     for l in range(layers):
         style = dict(color=plots.LINES[l % len(plots.LINES)], linestyle=plots.STYLES[(l + l // 7) % len(plots.STYLES)])
