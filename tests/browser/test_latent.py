@@ -34,6 +34,7 @@ def explorer(page, server, home):
     run_all(page, server, "latent.ipynb")
     explorer = page.locator(".jp-Notebook .aelib-latent")
     explorer.locator(".aelib-plane").wait_for(timeout=60_000)
+    page.wait_for_timeout(2000)  # the film has come to its end, and nothing moves any more
     explorer.scroll_into_view_if_needed()
     yield explorer
     assert [url for url in asked if not url.startswith((server, "data:", "blob:"))] == []
