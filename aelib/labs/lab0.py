@@ -90,7 +90,12 @@ def where_you_are(points, folder="."):
         words = row["lab"].split("_", 1)[1].replace("_", " ")
         points_of = f"{row['got']:g} of {row['of']:g}"
         rows.append(
-            {"lab": f"{number} {words}", "points": points_of, "written questions": by_hand, "predicted": predicted}
+            {
+                "lab": f"{number} {words}",
+                "points": points_of,
+                "points in written questions": by_hand,
+                "predicted": predicted,
+            }
         )
     if not rows:
         return "No lab with exercises is saved in this folder yet."

@@ -245,13 +245,15 @@ def climbs_picture(found):
 
 
 def climbs_table(found, updates=(1, 2, 5, 10, 100)):
-    """Return a table: the least cosine along the gradient over the seeds, by net and update."""
+    """Return a table: the least cosine over the seeds, by net and update; along the gradient, and last at random."""
     rows = []
     for (net, kind), (at, least, *_) in found.items():
         if kind == "gradient":
             row = {"network": net} | {f"update {k}": float(least[at == k][0]) for k in updates if k in at}
-            rows.append(row | {"lowest from 100 on": float(least[at >= 100].min())})
-    return table(rows, "Cosine of Hp and Gp along the gradient, the lowest of three seeds")
+            at_random, least_at_random, *_ = found[net, "random"]
+            row["lowest from 100 on"] = float(least[at >= 100].min())
+            rows.append(row | {"the same, random p": float(least_at_random[at_random >= 100].min())})
+    return table(rows, "Cosine of Hp and Gp along the gradient (last column: along random p), least of three seeds")
 
 
 # -- planted bugs ------------------------------------------------------------------------------------------------------
@@ -320,5 +322,6 @@ def who_sees_what(model, X):
     rows = []
     for bug in (None, *BUGS):
         failing = checks_that_fail(bug, model, X)
-        rows.append({"bug": bug or "none"} | {name: "✗" if name in failing else "" for name in names})
+        seen = {name.replace("JTv", "J^T V"): "✗" if name in failing else "" for name in names}
+        rows.append({"bug": bug or "none"} | seen)
     return table(rows, "✗: this check fails, that is, sees the bug")
