@@ -54,7 +54,7 @@ function walk(event) {
 
 function render({ model, el }) {
   let root = null, due = false;
-  const suppress = (event) => root?.toggleAttribute(SUPPRESS, !shortcut(event));
+  const suppress = (event) => root?.contains(event.target) && event.target.toggleAttribute(SUPPRESS, !shortcut(event));
   const keep = (event) => { if (!shortcut(event)) event.stopPropagation(); };
   const changes = new MutationObserver(() => {
     if (due) return;
@@ -65,7 +65,6 @@ function render({ model, el }) {
   const attach = () => {
     root = el.closest(".aelib-live");
     if (!root) return;
-    root.setAttribute(SUPPRESS, "");
     root.addEventListener("keydown", walk);
     root.addEventListener("keydown", keep);
     window.addEventListener("keydown", suppress, true); // before JupyterLab, wherever it listens
