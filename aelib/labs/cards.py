@@ -178,7 +178,7 @@ def _grid_differences(chosen, reach=None):
     cells = _cells()
     table = paired(cells, [(cell, BEST) for cell in chosen])
     names = [rules.named(cell) for cell in chosen]
-    title = f"less step 0.01, batch 100: pairs of {len(cells)} seeds, 95 %"
+    title = f"loss minus that of step 0.01, batch 100; pairs of {len(cells)} seeds, 95 %"
     return intervals, table, names, "difference of final losses", title, reach
 
 

@@ -89,7 +89,7 @@ def _arrived(walked):
     if np.abs(walked["places"][-1]).max() > _FAR:
         return "it flies apart"
     there = arrival(walked)
-    return f"a thousandth of the loss: {f'update {there}' if there < np.inf else f'not in {UPDATES} updates'}"
+    return f"a thousandth of the first loss: {f'update {there}' if there < np.inf else f'not in {UPDATES} updates'}"
 
 
 def _compute_valley(step, momentum, condition):
