@@ -189,7 +189,7 @@ def seeds_table(maps):
         tests = [maps.test(net, seed) for seed in maps.of(net)]
         R2 = [LinearRegression().fit(a, b).score(a, b) for a in tests for b in tests if a is not b]
         rows.append({"net": net, "least": min(R2), "most": max(R2)})
-    return table(rows, "R^2 of the best linear map from one seed's codes to another's, six pairs", digits=2)
+    return table(rows, "R^2 of the best linear map from one seed's codes to another's, six ordered pairs", digits=2)
 
 
 # -- the metric --------------------------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def digit_table(codes, X, labels):
     nearest = KNeighborsClassifier(1).fit(codes, labels).kneighbors()[1][:, 0]
     differ = 0.5 * np.sum((X - X[nearest]) ** 2, axis=1)
     row = {str(digit): float(differ[labels == digit].mean()) for digit in range(10)}
-    return table([row], "The same, by digit", digits=1)
+    return table([row], "The same half-SSE, by digit", digits=1)
 
 
 # -- other maps --------------------------------------------------------------------------------------------------------
@@ -297,4 +297,5 @@ def others_table():
         for name, runs in other_maps().items()
     ]
     best = {"kNN, share right": "max", "trustworthiness": "max"}
-    return table(rows, "8,000 training codes name 2,000 test codes", digits=3, best=best)
+    words = "The first 8,000 training codes name the first 2,000 test codes (kNN, k = 15); trustworthiness, k = 12"
+    return table(rows, words, digits=3, best=best)

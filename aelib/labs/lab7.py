@@ -293,8 +293,8 @@ def walks_table(walks):
         row = one.segment[k]
         losses = {"loss at its start": row[0], "middle": row[1], "end": row[2]}
         bends = {"curvature / bound at its start": row[6], "at its middle": row[7], "at its end": row[8]}
-        rows.append({"seed": seed, "update": k + 1} | losses | bends | {"end, without momentum": row[-1]})
-    names = ("loss at its start", "middle", "end", "end, without momentum")
+        rows.append({"seed": seed, "update": k + 1} | losses | bends | {"loss at end, no momentum": row[-1]})
+    names = ("loss at its start", "middle", "end", "loss at end, no momentum")
     return table(rows, "The largest rise along one update, after the first 15", digits=dict.fromkeys(names, 1))
 
 
@@ -423,7 +423,8 @@ def overtaking_table(results, by="K-FAC"):
             row = {"method": name, "seed": own.run.seed, f"ahead of {by} up to gradient": int(x[ahead].max(initial=0))}
             row |= {"its final loss": own.loss[-1], "its seconds": own.seconds[-1]}
             rows.append(row | {f"{by}'s seconds": reached[0] if reached.size else None})
-    return table(rows, f"Who leads, and when {by} overtakes", digits={"its seconds": 1, f"{by}'s seconds": 1})
+    words = f"Who leads, and when {by} has reached the final loss of the others"
+    return table(rows, words, digits={"its seconds": 1, f"{by}'s seconds": 1})
 
 
 def races(figure, result):
