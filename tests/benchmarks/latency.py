@@ -1,11 +1,11 @@
 """How fast the widgets answer, in real JupyterLab in headless Chromium: python tests/benchmarks/latency.py [03 A]
 
 Prints from the key press on a slider to the new pixels (median, 95th percentile), for every Explorer of the labs, or
-of those named, and a plain ``interact`` of the same figure, by turns; where a run grows, also how many pictures follow
-in a second. Without names, also the same for an Explorer of its own, the latent explorer and the training console: for
-the console the pictures a second, the share of the time that is not spent in ``train``'s updates (how much slower than
-``train`` alone), and how soon Pause, Stop and a new step size show; and for labs 1 to 5 the time from Run All to the
-first slider's answer, and until all cells have run. Other work on the machine shows too.
+of those named; where a run grows, until its first picture. Without names, also the same for an Explorer of its own
+beside a plain ``interact`` of the same figure, for the latent explorer and the training console: for the console the
+pictures a second, the share of the time that is not spent in ``train``'s updates (how much slower than ``train``
+alone), and how soon Pause, Stop and a new step size show; and for labs 1 to 5 the time from Run All to the first
+slider's answer, and until all cells have run. Other work on the machine shows too.
 """
 
 import re
@@ -23,26 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from browser.conftest import CHROMIUM, FLAGS, ROOT, lab_server, open_notebook, run_all, start_all, wait_until_all_ran
 
 KEYS, SECONDS = 50, 5
-LABS = [path for path in sorted((ROOT / "labs").glob("*.ipynb")) if "Explorer(" in path.read_text("utf-8")]
-TWINS = """\
-import inspect
-import ipywidgets
-import matplotlib.pyplot as plt
-
-def twins(compute, draw, size=(9, 4), ghosts=0, **controls):
-    # an Explorer and a plain interact of the same figure; where a run grows, of its first picture
-    def show(**values):
-        figure, result = plt.figure(figsize=size, dpi=100, layout="constrained"), compute(**values)
-        result = next(result) if inspect.isgenerator(result) else result
-        draw(figure, result, *[{}] * bool(ghosts))
-        plt.show()
-
-    kept = ("value", "options", "min", "max", "step", "base")
-    copies = {name: type(control)(**{key: getattr(control, key) for key in kept if hasattr(control, key)})
-              for name, control in controls.items()}
-    plain = ipywidgets.interactive(show, **copies)
-    pair = ipywidgets.VBox([Explorer(compute, draw, size, ghosts, **controls), plain])
-    return pair.add_class("bench-twins").add_class("bench-" + ("grows" if pair.children[0]._grows else "whole"))"""
+LABS = sorted((ROOT / "labs").glob("*.ipynb"))
 CELLS = [
     """\
 import asyncio
@@ -213,61 +194,19 @@ def first_sliders(browser, paths):
             page.close()
 
 
-def growth(page, root, moves=10):
-    """Return the milliseconds from each move to the first picture of a new run, and the pictures a second after it."""
-    root.scroll_into_view_if_needed()
-    root.evaluate(WATCH)
-    handle, firsts, rates = root.locator(".noUi-handle").first, [], []
-    for k in range(moves):
-        handle.focus()
-        page.evaluate(BEGIN)
-        page.keyboard.press("ArrowLeft" if k % 2 else "ArrowRight")
-        page.evaluate("() => window.picture")
-        page.wait_for_timeout(1500)
-        shown = page.evaluate("window.shown.map(t => t - window.pressed)")
-        after = [t for t in shown[1:] if t <= shown[0] + 1000]  # fewer where the run ends within a second
-        firsts.append(shown[0])
-        rates += [1000 * len(after) / (after[-1] - shown[0])] if after else []
-    return firsts, rates
-
-
-def twins(path, home):
-    """Write a copy of a lab in which a plain ``interact`` of the same figure stands under every Explorer."""
-    lab = nbformat.read(path, as_version=4)
-    first = next(k for k, cell in enumerate(lab.cells) if "start_lab()" in cell.source)
-    for cell in lab.cells[first:]:
-        if cell.cell_type == "code":
-            cell.source = re.sub(r"^Explorer\(", "twins(", cell.source, flags=re.MULTILINE)
-    lab.cells.insert(first + 1, nbformat.v4.new_code_cell(TWINS))
-    nbformat.write(lab, home / "labs" / path.name)
-
-
 def labs(browser, paths):
     """Open each lab on a server of its own, run its cells and print how fast each of its Explorers answers."""
     for path in paths:
         home = Path(tempfile.mkdtemp())
         shutil.copytree(ROOT / "labs", home / "labs")
-        twins(path, home)
         with lab_server(home) as server:
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page = browser.new_page(viewport={"width": 1366, "height": 768})
             run_all(page, server, f"labs/{path.name}")
-            for k, root in enumerate(page.locator(".jp-Notebook .bench-twins").all()):
-                name = f"lab {path.stem[:2].strip('_')}, Explorer {k + 1}"
-                explorer, plain = root.locator(".aelib-explorer"), root.locator(".widget-interact")
-                if "bench-grows" in root.get_attribute("class"):
-                    key_to_pixels(page, {"": plain}, 2)
-                    row(f"{name}, interact", key_to_pixels(page, {"": plain}, 10)[""])
-                    firsts, rates = growth(page, explorer)
-                    row(f"{name}, first picture of a run", firsts)
-                    print(f"{name}, pictures a second after it: median {statistics.median(rates):.1f}", flush=True)
-                    continue
-                pair = {"Explorer": explorer, "interact": plain}
-                key_to_pixels(page, pair, 2)
-                times = key_to_pixels(page, pair, 15)
-                row(f"{name}", times["Explorer"])
-                row(f"{name}, interact", times["interact"])
-                ratio = statistics.median(times["interact"]) / statistics.median(times["Explorer"])
-                print(f"{name}: {ratio:.1f} times faster", flush=True)
+            for k, root in enumerate(page.locator(".jp-Notebook .aelib-explorer").all(), start=1):
+                if not root.locator(".noUi-handle, .widget-toggle-buttons button").count():
+                    continue  # nothing to move
+                key_to_pixels(page, {"": root}, 2)
+                row(f"lab {path.stem[:2].strip('_')}, Explorer {k}", key_to_pixels(page, {"": root}, 15)[""])
             page.close()
 
 
