@@ -142,3 +142,12 @@ def wait_until_all_ran(page):
                 && cell.querySelector('.cm-content').textContent.trim())""",
         timeout=180_000,
     )
+
+
+def until(page, condition, what):
+    """Wait for up to 30 s until ``condition()`` is true of the page."""
+    for _ in range(600):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"not within 30 s: {what}")

@@ -9,7 +9,7 @@ import time
 import nbformat
 import pytest
 
-from .conftest import ARTIFACTS, run_all
+from .conftest import ARTIFACTS, run_all, until
 
 START = """\
 from aelib import load_mnist
@@ -30,14 +30,6 @@ def console(page, server, home):
     console = page.locator(".jp-Notebook .aelib-console")
     console.wait_for(timeout=60_000)
     return console
-
-
-def until(page, condition, what):
-    for _ in range(600):
-        if condition():
-            return
-        page.wait_for_timeout(50)
-    pytest.fail(f"not within 30 s: {what}")
 
 
 def status(console):
