@@ -92,6 +92,12 @@ def test_a_number_of_images_from_outside_is_named():
     assert "global n" in found.cause and found.quantity == "JpV"
 
 
+def test_the_length_of_the_list_of_layers_is_told_from_the_number_of_images():
+    source = lab1.SOURCE["gauss_newton"].replace("len(z[0])", "len(z)")
+    found = finding("gauss_newton", lab1.written("gauss_newton", source, **lab1.PASSES))
+    assert "length of the list z" in found.cause and "rows of z[0]" in found.cause and found.quantity == "JpV"
+
+
 def test_a_wrong_loss_is_no_coefficient():
     """One number is always a multiple of another: a coefficient has to be the same on all networks."""
     source = lab1.SOURCE["loss_and_gradient"].replace("0.5 * np.sum(r**2) / n", "0.5 * np.sum(z[-1] ** 2) / n")

@@ -264,6 +264,16 @@ def backward_image_by_image(layers, u, z, V):
     return grad, grad_u, grad_z
 
 
+def with_any_entry_0(function, entry):
+    """Return a pass whose lists hold this at index 0, where the task asks for nothing."""
+
+    def changed(*arguments):
+        grad, *lists = function(*arguments)
+        return grad, *([entry, *parts[1:]] for parts in lists)
+
+    return changed
+
+
 def backward_of_the_package(layers, u, z, V):
     adjoint = passes.backward(layers, passes.Primal(u, z), V)
     return adjoint.grad, adjoint.grad_u, adjoint.grad_z
@@ -347,6 +357,10 @@ RIGHT = {
         "image by image": backward_image_by_image,
         "of the package": backward_of_the_package,
         "a harmless cache": backward_with_a_harmless_cache,
+        "entry 0 is None": with_any_entry_0(PASSES["backward"], None),
+        "entry 0 is 0": with_any_entry_0(PASSES["backward"], 0),
+        "entry 0 is of another shape": with_any_entry_0(PASSES["backward"], np.zeros((2, 3))),
+        "entry 0 is not a number": with_any_entry_0(PASSES["backward"], "nothing"),
     },
     "rp_forward": {
         "as in the lab": PASSES["rp_forward"],
@@ -357,6 +371,8 @@ RIGHT = {
         "as in the lab": written("rp_backward", SOURCE["rp_backward"]),
         "R_grad alone": written("rp_backward", SOURCE["rp_backward, alone"]),
         "other order": rp_backward_other_order,
+        "entry 0 is None": with_any_entry_0(written("rp_backward", SOURCE["rp_backward"]), None),
+        "entry 0 is 0": with_any_entry_0(written("rp_backward", SOURCE["rp_backward"]), 0),
         "of the package": rp_backward_of_the_package,
     },
     "gauss_newton": {
@@ -383,7 +399,7 @@ def own_activation(dg, d2g):
             return dg(u, out)
 
         def d2g(self, u, z=None, out=None):
-            return d2g(u)
+            return d2g(u, out)
 
     return Arctan
 
@@ -392,7 +408,7 @@ def slope(u, out):
     return np.divide(1, 1 + u**2, out=out)
 
 
-def bend(u):
+def bend(u, out):
     return -2 * u / (1 + u**2) ** 2
 
 
@@ -402,15 +418,32 @@ def slope_in_steps(u, out):
     return out
 
 
-RIGHT["arctan"] = {"as in the lab": own_activation(slope, bend), "by cos": own_activation(slope_in_steps, bend)}
+def bend_in_steps(u, out):
+    out = np.empty_like(u) if out is None else out
+    out[...] = -2 * u * slope(u, None) ** 2
+    return out
+
+
+def slope_of_real_u(u, out):
+    out = np.empty(u.shape) if out is None else out
+    out[...] = 1 / (1 + u**2)
+    return out
+
+
+RIGHT["arctan"] = {
+    "as in the lab": own_activation(slope, bend),
+    "by cos": own_activation(slope_in_steps, bend),
+    "out in both": own_activation(slope, bend_in_steps),
+}
 WRONG["arctan"] = {
     "out is not written": own_activation(lambda u, out: slope(u, None), bend),
-    "g'' without its sign": own_activation(slope, lambda u: -bend(u)),
-    "g'' without the 2": own_activation(slope, lambda u: bend(u) / 2),
-    "g'' not squared": own_activation(slope, lambda u: -2 * u / (1 + u**2)),
-    "g'' = 0": own_activation(slope, np.zeros_like),
+    "g'' without its sign": own_activation(slope, lambda u, out: -bend(u, out)),
+    "g'' without the 2": own_activation(slope, lambda u, out: bend(u, out) / 2),
+    "g'' not squared": own_activation(slope, lambda u, out: -2 * u / (1 + u**2)),
+    "g'' = 0": own_activation(slope, lambda u, out: np.zeros_like(u)),
+    "no complex u": own_activation(slope_of_real_u, bend),
     "g' of arcsin": own_activation(lambda u, out: np.divide(1, 1 + np.sqrt(abs(u)), out=out), bend),
-    "1 - u^2": own_activation(lambda u, out: np.subtract(1, u**2, out=out), lambda u: -2 * u),
+    "1 - u^2": own_activation(lambda u, out: np.subtract(1, u**2, out=out), lambda u, out: -2 * u),
 }
 for name, old, new, *_ in BUGS:
     WRONG[name.split(",")[0]][f"{old} -> {new}"] = planted(name, old, new)

@@ -10,9 +10,9 @@ list of ``aelib.layers.Dense``; in a layer without bias, ``layer.b`` and the sec
     gauss_newton(layers, p, u, z)                               -> Gp
     loss_and_gradient(layers, X)                                -> loss, grad
 
-``V`` is any adjoint of the output, ``R_V`` its R_p; grad, R_grad, Gp and p are flat, like theta. Index 0 of grad_u is
-not looked at, that of grad_z may be None. ``gauss_newton`` and ``loss_and_gradient`` may call the student's own passes
-by the names above.
+``V`` is any adjoint of the output, ``R_V`` its R_p; grad, R_grad, Gp and p are flat, like theta. Index 0 of grad_u,
+grad_z, R_grad_u and R_grad_z is not looked at. ``gauss_newton`` and ``loss_and_gradient`` may call the student's own
+passes by the names above.
 
 Every line of a pass is judged from right inputs, or from what the answer itself returned of the lines before it. So one
 wrong line is one finding. The networks are such that bugs cannot hide: float64, tanh, a linear code, a sigmoid output,
@@ -242,6 +242,8 @@ def explain(answer, observations):
         return found(main, key[0], key[1], what + "another order than theta", order, layout)
     if (count := constant_for_n([main, *others])) and key[0] != "loss":
         cause = f"divided by {count} whatever the number of images: a global n, where that of this batch is meant"
+        if count == len(main.probe.layers) + 1:
+            cause = f"divided by {count}, the length of the list z, where the number of rows of z[0] is meant"
         what = f"wrong by a factor: {n}/{count} of the right value with {n} images"
         quantity = "JpV" if name == "gauss_newton" else "V"
         return found(main, quantity, len(main.probe.layers), what, "", cause)

@@ -147,7 +147,8 @@ def read(probe, result):
                     f"{quantity}[0] is not None: there is no {quantity} of the images", quantity=quantity, layer=0
                 )
             for l in range(L, -1, -1):
-                if (quantity, l) in probe.right and (l or part[l] is not None or quantity == "z"):
+                asked = l or quantity == "z" or (quantity == "R_z" and part[l] is not None)
+                if asked and (quantity, l) in probe.right:
                     seen[quantity, l] = read_array(quantity, l, part[l], probe.right[quantity, l].shape)
     return seen
 
