@@ -83,6 +83,7 @@ EXACT, HALF, WRONG = (2e-16, 3e-16), (2e-16, 1e-9), (1e-9, 1e-9)
 def test_accuracy(number, small, his, so, shown):
     verdict = judge(number, authors(small, his, EXACT))
     assert (verdict.so, verdict.shown) == (so, shown)
+    assert ("F'''[p, p, p]" in verdict.because) == (number == 1)  # of Hp, a vector, the judge's error is a vector too
 
 
 @pytest.mark.parametrize(

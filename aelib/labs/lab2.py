@@ -193,7 +193,7 @@ def kinks_picture(relu, softplus):
     """Return a picture of two ``kinks``: error over step, and the ReLU network's sign changes as numbers."""
 
     def draw(figure, found):
-        title = "central difference; the numbers count ReLU units that changed sign"
+        title = "central difference; the numbers count pre-activations that changed sign"
         ax = figure.subplots(subplot_kw=dict(xscale="log", ylim=(1e-11, 20), title=title))
         lines = {name: (rows["eps"], rows["error"]) for name, rows in found.items()}
         plots.curves(ax, lines, "step ε", "relative error of Hp", log=True, markers=True)

@@ -253,8 +253,8 @@ question(
     (
         "a difference quotient assumes that the function is smooth between its two points. What does a ReLU network "
         "do there?",
-        "the section on kinks counts what changes sign; that on the cosine has 1 - cos = 1 - sqrt(1 - e^2 ...) for an "
-        "error e at right angles.",
+        "the section on kinks counts what changes sign; that on the cosine has 1 - cos, about half of the square of a "
+        "relative error e at right angles.",
         "a smaller case: a right vector (1, 0) and a wrong one (1, 0.1), an error of 0.1 at right angles: the cosine "
         "is 1 / sqrt(1.01) = 0.99504, so 1 - cos is about 0.005, half of the square of 0.1.",
     ),
