@@ -12,7 +12,7 @@ from aelib.common.settings import NETS
 from aelib.common.tables import table
 from aelib.widgets import Explorer, picture, start_lab
 
-PATH = np.linspace(-16, 16, 33)  # distances at which the curves of a prediction are drawn
+PATH = np.linspace(-16, 16, 33)  # values of ε at which the curves of a prediction are drawn
 
 
 def digits_and_network():
@@ -63,7 +63,7 @@ def predicted_losses(at, p, eps):
     Args:
         at: a ``Linearization``.
         p: direction, (n_params,).
-        eps: distance, a number or an array.
+        eps: a number or an array.
     """
     tangent = at.loss + eps * (at.grad @ p)
     return {
@@ -88,23 +88,23 @@ def prediction_and_truth(model, X, directions, direction="later", eps=16.0):
         left, right = figure.subplots(1, 2, width_ratios=[5, 4])
         plots.image_rows(left, {"input": X[:5], "true": found["true"], "predicted": found["predicted"]})
         lines = {name: (found["path"][:-1], line[:-1]) for name, line in found["lines"].items()}
-        plots.curves(right, lines, "distance ε along p", "loss (half-SSE)")
+        plots.curves(right, lines, "ε along p", "loss (half-SSE)")
         truth = lines["true loss"][1]
         low, high, here = truth.min(), truth.max(), found["lines"]["true loss"][-1]
         right.plot(found["path"][-1], here, "ko")
         right.set_ylim(1.3 * low - 0.3 * high, 1.5 * high - 0.5 * low)
 
-    slider = FloatSlider(value=eps, min=-16, max=16, step=0.25, description="distance ε")
+    slider = FloatSlider(value=eps, min=-16, max=16, step=0.25, description="ε along p")
     slider.layout.width = "34em"
     menu = Dropdown(options=list(directions), value=direction, description="direction p")
     return Explorer(compute, draw, size=(9, 3.6), direction=menu, eps=slider)
 
 
-def errors_along(model, X, directions, distances):
-    """Return a table: by how much each prediction of the loss errs at these distances; predicted minus true."""
+def errors_along(model, X, directions, path):
+    """Return a table: by how much each prediction of the loss errs at each eps of a path; predicted minus true."""
     at, rows = model.linearize(X), []
     for name, p in directions.items():
-        for eps in distances:
+        for eps in path:
             true = model.with_theta(model.theta + eps * p).loss(X)
             predicted = predicted_losses(at, p, eps)
             rows.append({"p": name, "ε": eps, "true loss": true} | {k: v - true for k, v in predicted.items()})
