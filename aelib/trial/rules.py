@@ -104,7 +104,7 @@ def _one_run(seen):
 
 
 def _accuracy(world, limit, what, seen, third):
-    """Claims 1 and 2: errors against a judge of a small step, and against his; ``third``, in words, makes the latter."""
+    """Claims 1 and 2: errors against a judge of a small step, and against his; ``third``: a factor of the latter."""
     errors = {eps: table[what] for eps, table in world["author's test"].groupby("eps")}
     own = AUTHOR["judge's step"]
     his, small = errors[own], errors[min(errors)]
