@@ -11,6 +11,10 @@ def by_abs(x):
     return np.sum(np.abs(x) ** 3)
 
 
+def positive_part(x):
+    return np.sum(np.maximum(np.real(x), 0))
+
+
 class Forward:
     """A right dual; wrong ones change a method."""
 
@@ -148,6 +152,15 @@ def back(a, v):
     return 3 * a**2 * v + a * v[:, ::-1]
 
 
+def softmax(a):
+    return np.exp(a) / np.sum(np.exp(a), axis=0)
+
+
+def forth_in_place(a, t):
+    t *= 3 * a**2
+    return t
+
+
 TOTAL = (
     lambda a: np.log(np.sum(a * a)),
     lambda a, t: 2 * np.sum(a * t) / np.sum(a * a),
@@ -169,11 +182,31 @@ def slip(bug, answer):
 
 
 RIGHT = {
-    "breaker": {"conjugate": conj, "cube of abs": by_abs, "real part": lambda x: np.sum(x.real * x)},
+    "breaker": {
+        "conjugate": conj,
+        "cube of abs": by_abs,
+        "real part": lambda x: np.sum(x.real * x),
+        "sum of real parts": lambda x: np.sum(x.real),
+        "variance, 0 for one entry": np.var,
+        "positive part, 0 at points without": positive_part,
+    },
     "dual": {"as it is": Forward, "derived": dual()},
     "pull": {"other forms": pull()},
     "my_sweep": {"depth first": sweep_by_order, "counted uses": sweep_by_counts},
-    "own": {"mixes neighbours": of(cubes, forth, back), "log of a sum": of(*TOTAL)},
+    "own": {
+        "mixes neighbours": of(cubes, forth, back),
+        "log of a sum": of(*TOTAL),
+        "softmax of each column, 1 for one row": of(
+            softmax,
+            lambda a, t: softmax(a) * (t - np.sum(softmax(a) * t, axis=0)),
+            lambda a, v: softmax(a) * (v - np.sum(softmax(a) * v, axis=0)),
+        ),
+        "deviation of each column, straight for two rows": of(
+            lambda a: np.std(a, axis=0),
+            lambda a, t: np.mean((a - a.mean(axis=0)) * t, axis=0) / np.std(a, axis=0),
+            lambda a, v: (a - a.mean(axis=0)) / np.std(a, axis=0) * v / len(a),
+        ),
+    },
     "failing": {"slices of a list": failing},
 }
 WRONG = {
@@ -184,6 +217,8 @@ WRONG = {
         "analytic": lambda x: np.sum(x**3),
         "not smooth": lambda x: np.floor(20 * np.abs(x)).sum(),
         "jumps": lambda x: np.abs(x).sum() ** 2 + np.floor(1e5 * x[0]),
+        "standard deviation: a kink where all are equal": np.std,
+        "maximum of real parts, squared: a kink at a tie": lambda x: np.max(np.real(x)) ** 2,
         "a vector": np.abs,
         "complex on reals": lambda x: np.sum(x) * 1j,
         "constant": lambda x: 1.0,
@@ -248,6 +283,7 @@ WRONG = {
         "constant": of(np.ones_like, lambda a, t: 0 * t, lambda a, v: 0 * v),
         "tanh": of(np.tanh, lambda a, t: t / np.cosh(a) ** 2, lambda a, v: v / np.cosh(a) ** 2),
         "no derivative": lambda a, t=None, v=None: cubes(a),
+        "changes t": of(lambda a: a**3, forth_in_place, lambda a, v: 3 * a**2 * v),
         "one derivative for both": of(cubes, forth, forth),
     },
     "failing": {
