@@ -1,6 +1,7 @@
 """What lab A shows: a training step taken apart and timed, the roofline, and runs that differ in one thing.
 
-Times are the least of repeated calls, in milliseconds; they differ from machine to machine.
+Times differ from machine to machine. The roofline's are the least of repeated calls; all others are processor time, the
+mean of many calls.
 """
 
 import math
@@ -18,6 +19,7 @@ from aelib.widgets import Explorer
 NETS = {name: settings.NETS[name] for name in ("784-2", "784-200-2", "784-400-200-2")}
 PARTS = ("products", "the rest of the gradient", "Adam", "gather")
 BATCHES = (10, 30, 100, 300, 1000)
+MARKS = tuple(zip((*plots.MARKERS, "<"), (*plots.LINES[:6], *plots.LINES), strict=False))  # of points: marker, colour
 FLOAT32_TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -206,23 +208,28 @@ def _add(point, name, operations, moved, seconds):
 
 
 def draw_roofline(figure, result):
-    """Draw measured points under the roofs, both axes logarithmic; result: (what ``machine`` found, points)."""
+    """Draw measured points under the roofs, both axes logarithmic; result: (what ``machine`` found, points).
+
+    Each point has a hollow mark of its own, which is named beside the picture: names beside the points would overlap.
+    """
     roof, points = result
     ax, x = figure.subplots(), np.geomspace(0.05, 500, 200)
     for name, style in (("from the cache", "--"), ("from memory", "-")):
         ax.plot(x, np.minimum(roof["peak"], roof[name] * x) / 1e9, style, color="black", label=f"roof, numbers {name}")
-    for k, (kind, (names, intensity, rate)) in enumerate(points.items()):
-        ax.plot(intensity, np.array(rate) / 1e9, plots.MARKERS[k], color=plots.LINES[k], label=kind)
-        for i, (name, a, b) in enumerate(zip(names, intensity, rate, strict=True)):
-            form = dict(textcoords="offset points", fontsize="small", ha="left" if i % 2 else "right")
-            ax.annotate(name, (a, b / 1e9), xytext=(7 if i % 2 else -7, (-4, 4, -16)[i % 3]), **form)
-    ax.set(
-        xscale="log",
-        yscale="log",
-        ylim=(0.05, 3e-9 * max(roof["peak"], *(rate for _, _, rates in points.values() for rate in rates))),
-    )
-    ax.set(xlabel="operations a byte", ylabel="10^9 operations a second")
     ax.legend(fontsize="small", loc="lower right")
+    heights, marks = iter(np.arange(0.96, 0, -0.08)), iter(MARKS)
+    key = dict(transform=ax.transAxes, clip_on=False)
+    for kind, measured in points.items():
+        ax.text(1.02, next(heights), kind, va="center", **key)
+        for name, intensity, rate in zip(*measured, strict=True):
+            (marker, color), height = next(marks), next(heights)
+            mark = dict(marker=marker, color=color, markersize=8, markeredgewidth=2, markerfacecolor="none")
+            ax.plot(intensity, rate / 1e9, **mark)
+            ax.plot(1.05, height, **mark, **key)
+            ax.text(1.08, height, name, va="center", **key)
+    most = max(roof["peak"], *(rate for _, _, rates in points.values() for rate in rates))
+    ax.set(xscale="log", yscale="log", xlim=(0.03, 800), ylim=(0.05, 3e-9 * most))
+    ax.set(xlabel="operations a byte", ylabel="10^9 operations a second")
 
 
 def roofline_explorer():
