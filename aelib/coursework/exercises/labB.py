@@ -18,8 +18,8 @@ MODEL = "Emmy Noether"  # whose patient the lab shows
     hints=(
         "print(zoo.judge(checks)) shows which public bug no check rejects. For each such row ask: which function is "
         "wrong there, and with which other function does it disagree?",
-        "the task lists what each function has to agree with. Two of the public bugs show only when something is "
-        "called a second time, after other calls.",
+        "the task lists what each function has to agree with. Two of the public bugs show only after other "
+        "calls have gone before.",
         "a smaller case: f(x) = x^2 with a gradient of 2x + 1. f(1 + h) - f(1 - h) over 2h is 2, the gradient says 3: "
         "rejected. A right gradient that is added to the one before gives 2 at the first call and 4 at the second: "
         "only two calls show it.",
