@@ -24,7 +24,7 @@ from aelib.widgets import Explorer, controls, picture
 SMALL = Settings(decay=0.99, epochs=5)  # the net of the small grid: 784-200-2, Adam, 5,000 images
 STEPS = (0.0001, 0.001, 0.003, 0.01, 0.03, 0.1)  # of the small grid
 BATCHES = (20, 50, 100, 500)
-BUDGETS = (("epoch", 33), ("update", 5000), ("update", 1000), ("update", 200), ("update", 100))  # of the wide grid
+BUDGETS = (("epoch", 33), *(("update", k) for k in (5000, 2000, 1000, 200, 100)))  # of the wide grid
 
 # -- the net under two sliders -----------------------------------------------------------------------------------------
 

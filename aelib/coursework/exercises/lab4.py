@@ -138,8 +138,8 @@ question(
     "4.4",
     (
         "what costs time on that cluster, an image or an update? The budget is what costs.",
-        "the section on two budgets has the same grid on equal epochs and on equal updates; look where the best cell "
-        "lies, and what stands beside it.",
+        "the section on the whole plane has the wide grid on equal epochs and on equal updates; look where the best "
+        "cell lies, and what stands beside it.",
         "a smaller case: two cells with 2,000 images: batch 100 makes 20 updates, batch 1,000 makes 2. At equal "
         "epochs the first gets ten times the updates; at 20 updates each the second sees 20,000 images.",
     ),
