@@ -149,7 +149,7 @@ def _trust(X, Z, k, first=1, count=False, everybody=False):
     hints=(
         "the codes are z = h W^T + b, in rows: what must W and b become so that each code is A z? And what undoes A "
         "before the next layer reads the code?",
-        "the text above the exercise redraws the plane by A; a column A z is a row z A^T.",
+        "the section on a net without curved layers redraws its plane by A; a column A z is a row z A^T.",
         "a smaller case: one number a code, A = 2: W and b are doubled, and W_next is halved. With A = [[0, 1], [1, "
         "0]] the rows of W, the entries of b and the columns of W_next change places.",
     ),
@@ -190,8 +190,8 @@ def redrawn(answer, rng):
 question(
     "5.5",
     (
-        "how noisy is one of these accuracies? With 10,000 codes and an accuracy of 0.87 its standard error is about "
-        "0.003.",
+        "how noisy is one of these accuracies? With 60,000 codes and an accuracy of 0.87 its standard error is about "
+        "0.0014, with 10,000 codes about 0.003.",
         "kNN stands in the section on digits; leave a code out of its own vote by asking for k + 1 neighbours and "
         "dropping the nearest, which is itself.",
         "a smaller case: five coins are thrown a hundred times each, and the best shows 56 heads. Is it a better "
@@ -202,7 +202,7 @@ question(
     "5.6",
     (
         "k-means knows distances alone. Which distances change when the plane is redrawn by A, and which do not?",
-        "the section on redrawing has k-means on the codes and on redrawn codes; decoded images come from "
+        "the section on clusters has k-means on three papers, which lab.PAPERS holds; decoded images come from "
         "model.decode.",
         "a smaller case: codes 0, 1 and 3 decode to images 0, 5 and 6. On the codes 0 and 1 are near, in the images 1 "
         "and 3 are. Redraw with A = 2: codes 0, 2, 6, the same images.",
