@@ -151,11 +151,11 @@ def test_segments_are_what_a_second_walk_along_each_update_finds():
     own = dict(images=400, batch=200, epochs=4, momentum=0.8, epsilon_inside=True, hidden="tanh")
     run = small(**own, keep=("segments",))
     result, X = runs.execute(run), load_mnist().train_images[:400]
-    losses, fixed, bends, largest = np.split(result.segments, [3, 6, 9], axis=1)
+    losses, fixed, bends, alone, largest = np.split(result.segments, [3, 6, 9, 10], axis=1)
     np.testing.assert_allclose(losses[:, 0], result.train_loss, rtol=1e-5)  # the batch is the one that train drew
     np.testing.assert_array_equal(fixed[1:, 0], fixed[:-1, 2])  # an update ends where the next one starts
     model, adam = run.settings.model(X), run.settings.optimizer()
-    measure = probes.segments(model, X, adam, run.settings, largest=False, free=True)
+    measure = probes.segments(model, X, adam, run.settings, largest=False)
     for progress in train(model, X, adam, 4, 200, run.settings.seed):
         free = measure(model)[9]
         if progress.update == 7:
@@ -176,6 +176,7 @@ def test_segments_are_what_a_second_walk_along_each_update_finds():
     step = -double.loss_and_grad(batch)[1] / P  # without momentum, and as long in the metric P
     step *= np.sqrt((d @ (P * d)) / (step @ (P * step)))
     assert double.with_theta(before + step).loss(batch) == pytest.approx(free, rel=1e-5)
+    assert alone[-1] == pytest.approx(free, rel=1e-5)
 
 
 def test_a_digit_is_turned_by_a_quarter_and_nothing_else_is():
@@ -211,21 +212,50 @@ def test_sharpness_is_both_ends_of_the_spectrum_on_the_way():
 
 
 def test_saddle_is_the_plateau_and_the_ways_on_from_there():
-    run = small("SGD", keep=("saddle",), images=300, batch=100, epochs=3)
+    settings = reported("784-200-2", "SGD", images=300, batch=100, epochs=15)
+    run = Run(replace(settings, sizes=(784, 40, 2, 40, 784)), keep=("saddle",))
     result, X, own = runs.execute(run), load_mnist().train_images[:300], run.settings
-    loss, low, high, top = result.ends
-    t, change = result.walk
-    number, *ways = result.escapes
-    assert low < 0 < high and top > 0 and change[12] == 0 and len(ways) == len(probes.WAYS)
-    assert change[[9, 15]] == pytest.approx(0.5 * low * t[[9, 15]] ** 2, abs=0.3 * abs(low))  # to second order
-    assert number.tolist() == [0, 10, 20, 30, 40, 50, 60, 70] and ways[0][0] == pytest.approx(loss)
-    assert ways[1][0] - loss == pytest.approx(change.min(), abs=1e-4)  # it starts at the best point of the walk
+    loss, low, high, spread = result.ends
+    number, *after = result.escapes
     model = own.model(X)
-    for _ in train(model, X, own.optimizer(), 3, 100, own.seed):
+    for _ in train(model, X, own.optimizer(), own.epochs, 100, own.seed):
         pass
-    for progress in train(model, X, own.optimizer(), 24, 100, own.seed):
-        if progress.update == 30:
-            assert model.loss(X) == pytest.approx(ways[0][3], rel=1e-5)
+    double = model.with_theta(model.theta.astype(np.float64))
+    H, grad = hessian(double, X), double.loss_and_grad(X)[1]
+    (lowest, highest), vectors = eigsh(H, k=2, which="BE")
+    assert (low, high) == pytest.approx((lowest, highest), rel=0.02) and low < 0
+    outputs = double.reconstruct(X)
+    assert spread == pytest.approx(np.sqrt(np.mean(np.sum((outputs - outputs.mean(axis=0)) ** 2, axis=1))), rel=1e-3)
+    assert result.ways[1, 0] == pytest.approx(-np.linalg.norm(grad), rel=1e-4)
+    drawn = np.random.default_rng(own.seed).standard_normal(grad.size)
+    for d, (slope, bend, best, there), (t, change) in zip(
+        (vectors[:, 0], -grad, drawn), result.ways, result.walks, strict=True
+    ):
+        d = d / np.linalg.norm(d)
+        assert abs(slope) == pytest.approx(abs(grad @ d), abs=2e-3 * np.linalg.norm(grad))
+        assert bend == pytest.approx(d @ (H @ d), rel=0.05, abs=1e-3)
+        assert t[18] == abs(best) and change[12] == 0
+        sides = [double.with_theta(double.theta + sign * best * d).reconstruct(X) for sign in (1, -1)]  # an
+        spreads = [np.sqrt(images.var(axis=0).sum()) for images in sides]  # eigenvector has no sign
+        assert min(abs(one / there - 1) for one in spreads) < 0.1
+        at = 18 if best > 0 else 6
+        assert change[at] == change[[6, 18]].min()
+    for k, start in enumerate([0, *(change.min() for change in result.walks[:, 1, [6, 18]])]):
+        assert after[k][0] - loss == pytest.approx(start, abs=1e-4)  # each way starts at its best place
+    norms = [np.linalg.norm(layer.split(model.theta)[0], 2) for layer in model.layers]
+    np.testing.assert_allclose(result.layers[0], norms, rtol=1e-5)
+    assert result.layers[1:].sum() == pytest.approx(1, abs=1e-5)  # v is a unit vector
+    few = probes.small_layers(norms)
+    assert 0 < len(few) < len(norms)
+    twin = model.with_theta(model.theta.copy())
+    for k in few:
+        twin.layers[k].split(twin.theta)[0][...] *= 4
+    assert after[5][0] == pytest.approx(twin.loss(X), rel=1e-5)
+    assert number.tolist() == list(range(0, 361, 10)) and len(after) == 7
+    for k, at in ((0, model), (5, twin)):
+        for progress in train(at, X, own.optimizer(), 24, 100, own.seed):
+            if progress.update == 30:
+                assert at.loss(X) == pytest.approx(after[k][3], rel=1e-5)
 
 
 def test_a_race_counts_its_gradients_and_keeps_its_budget():
@@ -269,12 +299,12 @@ def test_a_race_at_full_size_is_judged_on_other_images():
 
 
 def test_a_leap_is_the_largest_rise_after_the_loss_has_come_down():
-    segments = np.zeros((40, 10))
+    segments = np.zeros((40, 11))
     segments[:, 0], segments[:, 2] = 30, 29
-    segments[3, 2], segments[20] = 36, [28, 27, 33, 0, 0, 0, -0.1, 0.5, 4.0, 0.2]
-    segments[25:28, 9] = 1.5
+    segments[3, 2], segments[20] = 36, [28, 27, 33, 0, 0, 0, -0.1, 0.5, 4.0, 35, 0.2]
+    segments[25:28, 10] = 1.5
     segments[27, 2] = 31
-    assert panels.leap(segments) == (21, 28, 33, -0.1, 4.0, 0.2, 2, 6)
+    assert panels.leap(segments) == (21, 28, 33, -0.1, 4.0, 35, 0.2, 2, 6)
 
 
 def test_tables_of_the_edge_and_of_a_race_say_what_was_measured():
@@ -297,7 +327,7 @@ def test_tables_of_the_edge_and_of_a_race_say_what_was_measured():
 @pytest.mark.parametrize("name", ["leaps", "races", "segment", "climb", "edges", "density"])
 def test_panels_draw(name):
     t = np.arange(16.0)
-    run = SimpleNamespace(update=t, segments=np.ones((16, 10)))
+    run = SimpleNamespace(update=t, segments=np.ones((16, 11)))
     line, sharp = dict(rows=[(0, 3, 20), (10, 4, 19)], line=9), np.ones((16, 3))
     results = dict(
         leaps=run,

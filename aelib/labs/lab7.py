@@ -1,4 +1,4 @@
-"""What lab 7 shows: spectra, the edge of stability, the leap of the report's largest batch, and the race of methods."""
+"""What lab 7 shows: spectra, the edge of stability, plateaus, the leap of a large batch, and the race of methods."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from aelib.study.figures import groups
 from aelib.study.probes import bound
 from aelib.study.results import load
 from aelib.train import trace
+from aelib.trial.evidence import span
 from aelib.widgets import Explorer
 
 COLUMNS = ("update", "gradients", "seconds", "loss")  # of a race
@@ -228,6 +229,135 @@ def density_explorer(found):
     return Explorer(compute, density, (9.5, 3.2), width=width)
 
 
+# -- the plateau -------------------------------------------------------------------------------------------------------
+
+_WAYS = {  # from a plateau, in the order of the columns of ``escapes``
+    "here": "as it is",
+    "v": "moved along v",
+    "gradient": "moved against the gradient",
+    "random": "moved along a random direction",
+    **{f"x {factor}": f"small weights times {factor}" for factor in probes.FACTORS},
+}
+
+
+def chains(figure, count):
+    """Draw F(t) = (1 - t^n)^2 / 2, a chain of n equal weights, for each n up to 4: the n chosen is the thick line."""
+    ax = figure.subplots()
+    t = np.linspace(-0.4, 1.2, 161)
+    for n in range(1, 5):
+        form = dict(linewidth=3, zorder=3) if n == count else dict(linewidth=1)
+        ax.plot(t, (1 - t**n) ** 2 / 2, color=plots.LINES[n - 1], label=f"{n} weight{'s' * (n > 1)}", **form)
+    ax.axvline(0, color="0.6", linewidth=0.8)
+    ax.set(xlabel="t, the size of every weight", ylabel="F", ylim=(-0.03, 1.0))
+    ax.set_title(_BEGINS[count], fontsize="medium")
+    ax.legend(fontsize="small")
+
+
+_BEGINS = {
+    1: "one weight: at 0 the loss has a slope",
+    2: "two weights: no slope at 0, but a curvature",
+    3: "three weights: neither slope nor curvature at 0; the third derivative is the first to tell",
+    4: "four weights: neither slope nor curvature at 0; the fourth derivative is the first to tell",
+}
+
+
+def chains_explorer():
+    """Return a slider for the number of weights in a chain above the loss along t."""
+    return Explorer(lambda weights: weights, chains, (7.5, 3.0), weights=IntSlider(value=2, min=1, max=4))
+
+
+def plateau_table(results):
+    """Return what H's lowest eigenvalue and its v say of stored plateaus, a row a net, as a table."""
+    rows = []
+    for net, runs in groups(results, "net").items():
+        small = [probes.small_layers(r.layers[0]) for r in runs]
+        share = [100 * r.layers[1:, k].sum() for r, k in zip(runs, small, strict=True)]
+        sizes = np.median([r.layers[0] for r in runs], axis=0)
+        row = {"net": net, "loss": span([r.ends[0] for r in runs], 2), "sizes of W_1, W_2, ...": _few(sizes)}
+        row |= {"small": span([len(k) for k in small], 0)}
+        row |= {"lowest eigenvalue": span([r.ends[1] for r in runs], 2), "% of v in them": span(share, 1)}
+        row |= {"spread of outputs": np.mean([r.ends[3] for r in runs])}
+        rows.append(row | {"after the walk along v": np.mean([r.ways[0, 3] for r in runs])})
+    few = dict.fromkeys(["spread of outputs", "after the walk along v"], ".1g")
+    return table(rows, "Three nets on their plateaus, five seeds", digits=few)
+
+
+def _few(values):
+    return ", ".join(f"{value:.2g}" for value in values)
+
+
+def escapes_table(results, below=1.0):
+    """Return after how many updates SGD's loss is so much lower than on the plateau, a row a start, a column a net.
+
+    The last column is by how much the move itself changes the loss of the deepest net.
+    """
+    found = {words: {"SGD starts": words} for words in _WAYS.values()}
+    nets = groups(results, "net")
+    for net, runs in nets.items():
+        for k, words in enumerate(_WAYS.values()):
+            found[words][net] = _updates([escape(r, k, below) for r in runs], runs[0].escapes[0, -1])
+    net, runs = max(nets.items(), key=lambda own: len(own[1][0].settings.sizes))
+    for k, words in enumerate(_WAYS.values()):
+        at_once = [r.escapes[1 + k, 0] - r.escapes[1, 0] for r in runs]
+        found[words][f"{net}: change at once"] = span(at_once, 3)
+    return table(list(found.values()), f"Updates of SGD until the loss is {below:g} lower; five seeds")
+
+
+def escape(result, k, below=1.0):
+    """Return after how many updates start k of ``escapes`` is so much below the plateau; inf if it never is."""
+    number, *after = result.escapes
+    low = after[k] < result.ends[0] - below
+    return number[low.argmax()] if low.any() else np.inf
+
+
+def _updates(counts, most):
+    """Return counts of updates in words: their range, and in how many seeds the loss is not there after the most."""
+    there = [n for n in counts if np.isfinite(n)]
+    if not there:
+        return f"more than {most:,.0f}"
+    late = len(counts) - len(there)
+    first = " to ".join(dict.fromkeys(f"{n:,.0f}" for n in (min(there), max(there))))
+    return first + (f"; more than {most:,.0f} in {late} seeds" if late else "")
+
+
+def draw_plateau(figure, result):
+    """Draw a run that keeps ``saddle``: the loss along its ways and the parabola of v; SGD from each start."""
+    ax, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
+    names = dict(zip(("v", "gradient", "random"), result.walks, strict=True))
+    colours = dict(zip(_WAYS, plots.LINES, strict=False))
+    reach = 2 * abs(result.ways[0, 2])
+    for name, (t, change) in names.items():
+        near = np.abs(t) <= reach
+        ax.plot(t[near], change[near], color=colours[name], label=f"along {_ALONG[name]}")
+    t = result.walks[0, 0]
+    slope, bend, *_ = result.ways[0]
+    ax.plot(t, slope * t + bend * t**2 / 2, "--", color=colours["v"], linewidth=1, label="the parabola of v")
+    low = min(change.min() for _, change in names.values())
+    ax.set(xlabel="distance", ylabel="change of the loss", ylim=(1.3 * low, -1.3 * low))
+    ax.legend(fontsize="small", loc="upper center")
+    number, *after = result.escapes
+    for name, loss in zip(_WAYS, after, strict=True):
+        right.plot(number, loss, color=colours[name], label=_WAYS[name], linewidth=2 if name == "here" else 1)
+    right.set(xlabel="update", ylabel="loss", title=f"{result.settings.net}: SGD from seven starts")
+    right.legend(fontsize="x-small")
+
+
+_ALONG = {"v": "v", "gradient": "the gradient", "random": "a random direction"}
+
+
+def plateau_explorer(results):
+    """Return menus for net and seed above what lies around a stored plateau, and SGD from seven starts."""
+    named = {(r.settings.net, r.settings.seed): r for r in results}
+    nets, seeds = (sorted({key[k] for key in named}) for k in (0, 1))
+    return Explorer(
+        lambda net, seed: named[net, seed],
+        draw_plateau,
+        (10, 3.6),
+        net=Dropdown(options=nets, value=nets[0]),
+        seed=Dropdown(options=seeds),
+    )
+
+
 # -- the leap ----------------------------------------------------------------------------------------------------------
 
 
@@ -240,6 +370,7 @@ class Leap(NamedTuple):
         after: and where it ends.
         start: curvature along it / bound where it starts.
         end: and where it ends.
+        free: loss of its batch after a step without momentum from the same start, equally long.
         largest: largest eigenvalue of P^-1 H / bound where it starts.
         calm: number of updates after the first 15 that start with a largest eigenvalue above the bound and along which
             the loss falls.
@@ -251,18 +382,19 @@ class Leap(NamedTuple):
     after: float
     start: float
     end: float
+    free: float
     largest: float
     calm: int
     early: float
 
 
 def leap(segments):
-    """Return the ``Leap`` of segments (updates, 10) as ``aelib.study.probes.segments`` measures them."""
-    rise, largest = segments[:, 2] - segments[:, 0], segments[:, 9]
+    """Return the ``Leap`` of segments (updates, 11) as ``aelib.study.probes.segments`` measures them."""
+    rise, largest = segments[:, 2] - segments[:, 0], segments[:, 10]
     k = _CALM + int(rise[_CALM:].argmax())
-    before, after, start, end = segments[k, [0, 2, 6, 8]]
+    before, after, start, end, free = segments[k, [0, 2, 6, 8, 9]]
     calm = int(((largest[_CALM:] > 1) & (rise[_CALM:] < 0)).sum())
-    return Leap(k + 1, before, after, start, end, largest[k], calm, rise[:_CALM].max())
+    return Leap(k + 1, before, after, start, end, free, largest[k], calm, rise[:_CALM].max())
 
 
 def walk(X, seed):
@@ -274,7 +406,7 @@ def walk(X, seed):
     """
     run = replace(load("leap")[0].settings, batch=500, images=len(X), epochs=4, seed=seed)
     model, adam = run.model(X), run.optimizer()
-    measure = dict(segment=probes.segments(model, X, adam, run, largest=False, free=True))
+    measure = dict(segment=probes.segments(model, X, adam, run, largest=False))
     measure["theta"] = lambda model: model.theta.copy()
     return trace(model, X, adam, run.epochs, run.batch, seed, measure=measure)
 
@@ -328,18 +460,19 @@ def leaps_table(results):
     rows = []
     for r in results:
         found = leap(r.segments)
-        row = {"step": f"{r.settings.step:g}", "beta1": f"{r.settings.momentum:g}", "seed": r.settings.seed}
+        row = {"step": f"{r.settings.step:g}", "seed": r.settings.seed}
         row |= {"update": found.update, "loss before": found.before, "after": found.after}
+        row |= {"after it, no momentum": found.free}
         row |= {"along it / bound, start": found.start, "end": found.end, "largest / bound, start": found.largest}
         rows.append(row | {"other starts above 1, loss falls": found.calm})
-    ones = {"loss before": 1, "after": 1}
+    ones = {"loss before": 1, "after": 1, "after it, no momentum": 1}
     return table(rows, "The largest rise along one update, after the first 15, at batch 10,000", digits=ones)
 
 
 def leaps(figure, result):
     """Draw a run that keeps ``segments``: loss after each update; curvatures / bound."""
     ax, right = figure.subplots(1, 2)
-    S, columns = result.segments, {"along, at start": 6, "along, at end": 8, "largest, at start": 9}
+    S, columns = result.segments, {"along, at start": 6, "along, at end": 8, "largest, at start": 10}
     plots.curves(ax, {"after the update": (result.update, S[:, 5])}, "update", "loss on 1,000 digits")
     lines = {name: (result.update, S[:, column]) for name, column in columns.items()}
     plots.curves(right, lines, "update", "curvature / bound")
@@ -348,7 +481,7 @@ def leaps(figure, result):
 
 def leaps_explorer(results):
     """Return a menu of stored runs above the loss and the curvatures of their updates."""
-    named = {f"step {r.settings.step:g}, beta1 {r.settings.momentum:g}, seed {r.settings.seed}": r for r in results}
+    named = {f"step {r.settings.step:g}, seed {r.settings.seed}": r for r in results}
     return Explorer(lambda run: named[run], leaps, (9, 3.2), run=Dropdown(options=list(named)))
 
 

@@ -7,10 +7,10 @@ Besides the logged columns a training run may keep, by ``Run.keep``:
 - "pictures": ``pictures``, (10, 784) uint8, 255 times its reconstructions of ``ten_digits``;
 - "cosines": ``cosines``, (moments, 6), the signed cosine of H p and G p for p the gradient, then for five random
   directions; the moments begin at 0, before the first update;
-- "segments": after every update, ``segments``, (moments, 10), as ``aelib.study.probes.segments`` says;
+- "segments": after every update, ``segments``, (moments, 11), as ``aelib.study.probes.segments`` says;
 - "sharpness": every 50 updates, from before the first, ``sharpness``, (moments, 3), as ``probes.sharpness`` says;
 - "averages": ``averages``, (moments, 3), the test loss at the ``Averaged.means`` of ``aelib.study.averaging``;
-- "saddle": at the end, ``ends``, ``walk``, ``escapes``, as ``probes.saddle`` says.
+- "saddle": at the end, ``ends``, ``layers``, ``ways``, ``walks``, ``escapes``, as ``probes.saddle`` says.
 
 A race keeps ``update, gradients, seconds, loss``, see ``aelib.study.arena``.
 """
