@@ -56,11 +56,26 @@ def along(places=(0, 0.5, 1), product="hvp", metric=True, inverse=False, limit=T
     return bends
 
 
+def moving(back):
+    """Walk with the model itself; back: put it where it was."""
+
+    def bends(model, X, d, P, bound):
+        start, found = model.theta.copy(), []
+        for t in (0, 0.5, 1):
+            model.theta[...] = start + t * d
+            found.append(d @ model.hvp(X, d) / np.sum(P * d**2) / bound)
+        if back:
+            model.theta[...] = start
+        return tuple(found)
+
+    return bends
+
+
 RIGHT = {
     "largest_step": {"written out": lambda curvature, momentum: 2 / curvature + 2 * momentum / curvature},
     "lanczos_step": {"row by row": step},
     "kfac_block": {"Kronecker product": by_kron, "inverses": block},
-    "bends": {"a loop": along()},
+    "bends": {"a loop": along(), "moved and put back": moving(back=True)},
 }
 WRONG = {
     "largest_step": {
@@ -99,5 +114,6 @@ WRONG = {
         "inverse metric": along(inverse=True),
         "no bound": along(limit=False),
         "two places": along((0, 1)),
+        "leaves the model moved": moving(back=False),
     },
 }

@@ -15,11 +15,11 @@ LAB = "07_curvature_at_work"
     lab=LAB,
     points=1,
     hints=(
-        "on a quadratic of curvature a an update is linear: (v, theta) becomes a 2 x 2 matrix times (v, theta). It is "
-        "stable as long as both eigenvalues have size 1 at most; at the limit one of them is -1.",
-        "the section on momentum has the stability condition as a bound on the curvature for a given step; here the "
-        "step is asked for.",
-        "a smaller case: without momentum theta becomes (1 - step * a) theta. With a = 4 and step 0.5 the factor is "
+        "put r = -1, where the first root reaches absolute value 1, into r^2 = (1 + mu - alpha lambda) r - mu, and "
+        "solve for the step alpha.",
+        "section 3 has the stability condition as a bound on the curvature for a given step; here the step is asked "
+        "for.",
+        "a smaller case: without momentum x becomes (1 - alpha lambda) x. With curvature 4 and step 0.5 the factor is "
         "-1, the limit; with step 0.6 it is -1.4. Momentum moves the limit up, not down.",
     ),
 )
@@ -45,11 +45,10 @@ def largest_step(answer, rng):
     lab=LAB,
     points=2,
     hints=(
-        "one product A v_j is needed. What it has along v_j is alpha; take away what it has along *all* rows of V; "
-        "what is left has length beta and the direction of the new vector.",
-        "alpha_j = v_j . A v_j is the last diagonal entry of T. Of a vector w, V.T @ (V @ w) is the part in the rows "
-        "of V.",
-        "a smaller case: A = [[2, 1], [1, 3]], V = [[1, 0]]: A v = (2, 1), alpha = 2, what is left is (0, 1), beta = "
+        "one product A v_j is needed. What it has along v_j is a_j; take away what it has along *all* rows of V; "
+        "what is left has length b_j and the direction of the new vector.",
+        "a_j = v_j . A v_j is the last diagonal entry of T. Of a vector w, V.T @ (V @ w) is the part in the rows of V.",
+        "a smaller case: A = [[2, 1], [1, 3]], V = [[1, 0]]: A v_1 = (2, 1), a_1 = 2, what is left is (0, 1), b_1 = "
         "1, the new vector (0, 1).",
     ),
 )
@@ -64,8 +63,8 @@ def lanczos_step(answer, rng):
         alpha, beta, v = several(found, 3, f"lanczos_step, n = {n}, {j} rows")
         w = A @ V[-1]
         slips = (("the norm of A v_j", np.linalg.norm(w)), ("it is of the first row, not of the last", V[0] @ A @ V[0]))
-        close(alpha, V[-1] @ w, "alpha, the last diagonal entry of T", 1e-10, slips)
-        v, beta = array(v, (n,), "the new vector"), number(beta, "beta")
+        close(alpha, V[-1] @ w, "a_j, the last diagonal entry of T", 1e-10, slips)
+        v, beta = array(v, (n,), "the new vector"), number(beta, "b_j")
         close(np.linalg.norm(v), np.array(1.0), "the norm of the new vector")
         if np.abs(V @ v).max() > 1e-10:
             last = abs(V[-1] @ v) <= 1e-10
@@ -74,9 +73,9 @@ def lanczos_step(answer, rng):
         outside = w - V.T @ (V @ w)
         length = np.linalg.norm(outside)
         if beta < 0:
-            raise Wrong(f"beta is {beta:.3g}: a norm is not negative")
-        slips = (("beta is the square of the length", length**2 * v), ("beta is 1", v))
-        close(beta * v, outside, "beta times the new vector, what A v_j has outside the rows", 1e-9, slips)
+            raise Wrong(f"b_j is {beta:.3g}: a length is not negative")
+        slips = (("b_j is the square of the length", length**2 * v), ("b_j is 1", v))
+        close(beta * v, outside, "b_j times the new vector, what A v_j has outside the rows", 1e-9, slips)
 
 
 @exercise(
@@ -169,8 +168,8 @@ question(
     "7.5",
     (
         "write A_1 in its eigenvectors: what does the inverse do with the part of the gradient along each of them?",
-        "the section on K-FAC has D = -(S + ...)^-1 grad (A + ...)^-1, and says what A_l and S_l are means of; lab 5 "
-        "has the principal components.",
+        "section 6 has the gradient between two inverses, S^-1 grad A^-1, and says what A_l and S_l are means of; lab "
+        "5 has the principal components.",
         "a smaller case: images (3, 0), (-3, 0), (0, 1), (0, -1): A_1 is diagonal with 4.5 and 0.5. The gradient (9, "
         "1) over it is (2, 2): both directions move alike. Which of the numbers here change when theta does?",
     ),
