@@ -248,7 +248,7 @@ def chains(figure, count):
         form = dict(linewidth=3, zorder=3) if n == count else dict(linewidth=1)
         ax.plot(t, (1 - t**n) ** 2 / 2, color=plots.LINES[n - 1], label=f"{n} weight{'s' * (n > 1)}", **form)
     ax.axvline(0, color="0.6", linewidth=0.8)
-    ax.set(xlabel="t, the size of every weight", ylabel="F", ylim=(-0.03, 1.0))
+    ax.set(xlabel="t, the value of every weight", ylabel="F", ylim=(-0.03, 1.0))
     ax.set_title(_BEGINS[count], fontsize="medium")
     ax.legend(fontsize="small")
 
@@ -267,7 +267,7 @@ def chains_explorer():
 
 
 def plateau_table(results):
-    """Return what H's lowest eigenvalue and its v say of stored plateaus, a row a net, as a table."""
+    """Return what H's lowest eigenvalue, its v and the gradient say of stored plateaus, a row a net, as a table."""
     rows = []
     for net, runs in groups(results, "net").items():
         small = [probes.small_layers(r.layers[0]) for r in runs]
@@ -276,10 +276,14 @@ def plateau_table(results):
         row = {"net": net, "loss": span([r.ends[0] for r in runs], 2), "sizes of W_1, W_2, ...": _few(sizes)}
         row |= {"small": span([len(k) for k in small], 0)}
         row |= {"lowest eigenvalue": span([r.ends[1] for r in runs], 2), "% of v in them": span(share, 1)}
-        row |= {"spread of outputs": np.mean([r.ends[3] for r in runs])}
-        rows.append(row | {"after the walk along v": np.mean([r.ways[0, 3] for r in runs])})
-    few = dict.fromkeys(["spread of outputs", "after the walk along v"], ".1g")
-    return table(rows, "Three nets on their plateaus, five seeds", digits=few)
+        row |= {"norm of the gradient": span([-r.ways[1, 0] for r in runs], 2)}
+        spreads = [[r.ends[3], *r.ways[:2, 3]] for r in runs]
+        rows.append(row | dict(zip(_SPREADS, np.mean(spreads, axis=0), strict=True)))
+    words = "Three nets on their plateaus, five seeds: ranges, medians of the sizes, means of the spreads"
+    return table(rows, words, digits=dict.fromkeys(_SPREADS, ".1g"))
+
+
+_SPREADS = ("spread of outputs", "after the walk along v", "against the gradient")
 
 
 def _few(values):
@@ -289,18 +293,19 @@ def _few(values):
 def escapes_table(results, below=1.0):
     """Return after how many updates SGD's loss is so much lower than on the plateau, a row a start, a column a net.
 
-    The last column is by how much the move itself changes the loss of the deepest net.
+    The columns "at once" are by how much the move itself changes the loss.
     """
     found = {words: {"SGD starts": words} for words in _WAYS.values()}
     nets = groups(results, "net")
     for net, runs in nets.items():
         for k, words in enumerate(_WAYS.values()):
             found[words][net] = _updates([escape(r, k, below) for r in runs], runs[0].escapes[0, -1])
-    net, runs = max(nets.items(), key=lambda own: len(own[1][0].settings.sizes))
-    for k, words in enumerate(_WAYS.values()):
-        at_once = [r.escapes[1 + k, 0] - r.escapes[1, 0] for r in runs]
-        found[words][f"{net}: change at once"] = span(at_once, 3)
-    return table(list(found.values()), f"Updates of SGD until the loss is {below:g} lower; five seeds")
+    for net, runs in nets.items():
+        for k, words in enumerate(_WAYS.values()):
+            at_once = [r.escapes[1 + k, 0] - r.escapes[1, 0] for r in runs]
+            found[words][f"at once, {net}"] = span(np.round(at_once, 3) + 0.0, 3)  # + 0.0: no minus before a 0
+    words = f"Updates of SGD until the loss is {below:g} lower; at once: what the move itself changes it by; five seeds"
+    return table(list(found.values()), words)
 
 
 def escape(result, k, below=1.0):
@@ -317,7 +322,7 @@ def _updates(counts, most):
         return f"more than {most:,.0f}"
     late = len(counts) - len(there)
     first = " to ".join(dict.fromkeys(f"{n:,.0f}" for n in (min(there), max(there))))
-    return first + (f"; more than {most:,.0f} in {late} seeds" if late else "")
+    return first + (f"; more than {most:,.0f} in {late} seed{'s' * (late > 1)}" if late else "")
 
 
 def draw_plateau(figure, result):
@@ -325,10 +330,10 @@ def draw_plateau(figure, result):
     ax, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
     names = dict(zip(("v", "gradient", "random"), result.walks, strict=True))
     colours = dict(zip(_WAYS, plots.LINES, strict=False))
-    reach = 2 * abs(result.ways[0, 2])
+    reach = max(2 * abs(result.ways[0, 2]), 1.2 * abs(result.ways[1, 2]))  # both lowest points are to be seen
     for name, (t, change) in names.items():
         near = np.abs(t) <= reach
-        ax.plot(t[near], change[near], color=colours[name], label=f"along {_ALONG[name]}")
+        ax.plot(t[near], change[near], color=colours[name], label=_ALONG[name])
     t = result.walks[0, 0]
     slope, bend, *_ = result.ways[0]
     ax.plot(t, slope * t + bend * t**2 / 2, "--", color=colours["v"], linewidth=1, label="the parabola of v")
@@ -338,11 +343,13 @@ def draw_plateau(figure, result):
     number, *after = result.escapes
     for name, loss in zip(_WAYS, after, strict=True):
         right.plot(number, loss, color=colours[name], label=_WAYS[name], linewidth=2 if name == "here" else 1)
-    right.set(xlabel="update", ylabel="loss", title=f"{result.settings.net}: SGD from seven starts")
+    low, high = np.min(after), np.max(after[0])  # a start with larger weights may lie far above the plateau
+    right.set(xlabel="update", ylabel="loss", ylim=(low - 0.5, high + 0.5))
+    right.set_title(f"{result.settings.net}: SGD from seven starts")
     right.legend(fontsize="x-small")
 
 
-_ALONG = {"v": "v", "gradient": "the gradient", "random": "a random direction"}
+_ALONG = {"v": "along v", "gradient": "against the gradient", "random": "along a random direction"}
 
 
 def plateau_explorer(results):
