@@ -14,7 +14,7 @@ from aelib.labs import lab7 as panels
 from aelib.study import experiments, figures, probes, processes, runs
 from aelib.study import results as archive
 from aelib.study.averaging import HORIZON, HORIZONS
-from aelib.study.experiments import AVERAGED, CHOSEN, TUNED, reported
+from aelib.study.experiments import AVERAGED, CANDIDATES, CHOSEN, TUNED, reported
 from aelib.study.kinds import Map, Race, Run
 from aelib.study.results import MissingResult, StaleResult
 from aelib.widgets.pictures import Picture
@@ -351,7 +351,13 @@ def test_a_map_is_scored_on_codes_of_test_images_it_has_not_learnt_labels_of(mon
         runs.execute(Map("UMAP", train=400, test=100))
 
 
-def test_the_tuned_steps_are_those_that_tuning_found():
+def test_the_tuned_steps_are_those_that_tuning_found_and_stand_at_no_end_of_what_was_tried():
     found = archive.frame("tuning")
     least = found.loc[found.groupby(["net", "method"])["loss"].idxmin()]
     assert dict(zip(zip(least.net, least.method, strict=True), least.step, strict=True)) == TUNED
+    assert all(min(tried) < TUNED[case] < max(tried) for case, tried in CANDIDATES.items())
+
+
+def test_steps_are_tuned_for_the_budget_with_which_they_are_used():
+    (searched,) = {r.settings.epochs for r in archive.load("tuning")}
+    assert {r.settings.epochs for r in archive.load("architectures-repaired")} == {searched}
