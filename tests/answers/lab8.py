@@ -51,5 +51,6 @@ WRONG = {
         "round the median": lambda values: around(values, of=np.median),
         "round zero": lambda values: around(values, of=lambda values: 0.0),
         "high before low": lambda values: around(values)[::-1],
+        "arrays only": lambda values: (around(values)[0], 2 * values.mean() - around(values)[0]),
     },
 }
