@@ -333,7 +333,7 @@ def _steps(runs):
 
 
 def steps_found():
-    """Return the table of the search: the best step of each method on each net, and how much the next ones lose."""
+    """Return the table of the search: each method's best step on a net, and the best of all smaller and larger ones."""
     rows = []
     for (net, method), runs in figures.groups(stored("tuning"), "net", "method").items():
         steps, losses = _steps(runs)

@@ -188,8 +188,8 @@ _LIST = (
         english="With the first architecture the output is blurred, since the methods had not converged in the given "
         "number of iterations.",
         rule="784-2-784 is given what it is said to want, more time: the author's settings on a cosine for 33 "
-        "epochs and for 200. It holds if that closes at least {share} of the gap to the same net with an "
-        "output bias, in {most}; in part in {some}.",
+        "epochs and for 200. It holds if that closes at least {share} of the gap to the repaired net, which has "
+        "an output bias, in {most}; in part in {some}.",
         thresholds=("share",),
         evidence="Figure 2 and table 1: runs of 33 epochs and no longer one.",
     ),

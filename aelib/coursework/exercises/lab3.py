@@ -111,8 +111,8 @@ def _sgd_nesterov(theta, g, t, v, step, momentum=0.9):
     hints=(
         "two arrays are made, the new velocity and, from it, the new theta; does the step belong to the first or to "
         "the second?",
-        "the update stands in the table above the exercise, with the convention that this lab takes; v * momentum "
-        "makes a new array, v *= momentum would change the argument.",
+        "the update stands at the end of section 2, just above the exercise, with the convention that this lab takes; "
+        "v * momentum makes a new array, v *= momentum would change the argument.",
         "a smaller case: theta = 5, v = 2, g = 3, momentum 0.5, step 0.1: the new v is 0.5 * 2 + 3 = 4, the new theta "
         "5 - 0.1 * 4 = 4.6.",
     ),
@@ -153,7 +153,7 @@ def _variant(law, **options):
     hints=(
         "s is a running mean of squares: how much of the old s is kept, and how much of g^2 comes in? Which s, the "
         "old or the new one, stands in the denominator, and on which side of the root does epsilon stand?",
-        "the update stands in the table above the exercise; there is no correction for the start as in Adam.",
+        "the update is the formula of section 3; there is no correction for the start as in Adam.",
         "a smaller case: theta = 1, s = 0, g = 2, decay 0.75, step 0.1, epsilon 1: the new s is 0.25 * 4 = 1, the new "
         "theta 1 - 0.1 * 2 / (1 + 1) = 0.9.",
     ),
@@ -239,8 +239,8 @@ ADAM_SLIPS = (
     hints=(
         "four steps: the new m, the new s, both divided by their corrections, the new theta. Which of m and m-hat is "
         "handed back, and with which power of beta is it corrected?",
-        "the update stands in the table above the exercise; t is the number of this update, from 1, and epsilon "
-        "stands outside the root.",
+        "the update is the last formula of section 4, above 'Expect'; t is the number of this update, from 1, and "
+        "epsilon stands outside the root.",
         "a smaller case: theta = 1, g = 2, m = s = 0, t = 1, beta1 = 0.5, beta2 = 0.75, epsilon 0, step 0.1: m = 1, s "
         "= 1, corrected 1 / 0.5 = 2 and 1 / 0.25 = 4, theta = 1 - 0.1 * 2 / 2 = 0.9; returned are 0.9, 1 and 1.",
     ),
@@ -304,7 +304,7 @@ question(
     (
         "note the losses that the picture shows at the end, and compare them with that of the mean image. Then ask "
         "what becomes of Adam's step when every gradient is multiplied by the same small number.",
-        "Adam's update stands in the table of the first section; its epsilon is 1e-8.",
+        "Adam's update stands in section 4; its epsilon is 1e-8.",
         "a smaller case: one parameter, a gradient of c in every update. m-hat is c, the root of s-hat is c, and the "
         "step is alpha * c / (c + 1e-8). Put c = 1, 1e-6 and 1e-9.",
     ),
