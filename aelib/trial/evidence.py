@@ -272,7 +272,7 @@ def climbs(results):
 def cosines(ax, lottery, title):
     """Draw the histogram of signed cosines."""
     ax.hist(lottery, 20, range=(-1, 1), color=plots.LINES[0])
-    ax.set(xlabel="signed cosine of Hp and Gp", ylabel="draws", title=title, xlim=(-1, 1))
+    ax.set(xlabel="signed cosine of Hp and Gp", ylabel="draws", title=title, xlim=(-1, 1), xticks=(-1, -0.5, 0, 0.5, 1))
 
 
 def climbing(ax, lines):
