@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from ipywidgets import Dropdown, FloatLogSlider, FloatSlider, IntSlider
 from scipy.sparse.linalg import eigsh
 
@@ -267,27 +268,26 @@ def chains_explorer():
 
 
 def plateau_table(results):
-    """Return what H's lowest eigenvalue, its v and the gradient say of stored plateaus, a row a net, as a table."""
-    rows = []
+    """Return what H's lowest eigenvalue, its v and the gradient say of stored plateaus, a column a net, as a table."""
+    columns = {}
     for net, runs in groups(results, "net").items():
         small = [probes.small_layers(r.layers[0]) for r in runs]
         share = [100 * r.layers[1:, k].sum() for r, k in zip(runs, small, strict=True)]
         sizes = np.median([r.layers[0] for r in runs], axis=0)
-        row = {"net": net, "loss": span([r.ends[0] for r in runs], 2), "sizes of W_1, W_2, ...": _few(sizes)}
-        row |= {"small": span([len(k) for k in small], 0)}
-        row |= {"lowest eigenvalue": span([r.ends[1] for r in runs], 2), "% of v in them": span(share, 1)}
-        row |= {"norm of the gradient": span([-r.ways[1, 0] for r in runs], 2)}
-        spreads = [[r.ends[3], *r.ways[:2, 3]] for r in runs]
-        rows.append(row | dict(zip(_SPREADS, np.mean(spreads, axis=0), strict=True)))
+        plateau, along_v, along_gradient = np.mean([[r.ends[3], *r.ways[:2, 3]] for r in runs], axis=0)
+        columns[net] = {
+            "loss": span([r.ends[0] for r in runs], 2),
+            "sizes of W_1, W_2, ...": ", ".join(f"{size:.2g}" for size in sizes),
+            "small layers": span([len(k) for k in small], 0),
+            "lowest eigenvalue of H": span([r.ends[1] for r in runs], 2),
+            "% of v in the small layers": span(share, 1),
+            "norm of the gradient": span([-r.ways[1, 0] for r in runs], 2),
+            "spread of outputs": f"{plateau:.1g}",
+            "spread after the walk along v": f"{along_v:.1g}",
+            "spread after the walk against the gradient": f"{along_gradient:.1g}",
+        }
     words = "Three nets on their plateaus, five seeds: ranges, medians of the sizes, means of the spreads"
-    return table(rows, words, digits=dict.fromkeys(_SPREADS, ".1g"))
-
-
-_SPREADS = ("spread of outputs", "after the walk along v", "against the gradient")
-
-
-def _few(values):
-    return ", ".join(f"{value:.2g}" for value in values)
+    return table(pd.DataFrame(columns), words)
 
 
 def escapes_table(results, below=1.0):
