@@ -232,13 +232,11 @@ def density_explorer(found):
 
 # -- the plateau -------------------------------------------------------------------------------------------------------
 
-_WAYS = {  # from a plateau, in the order of the columns of ``escapes``
-    "here": "as it is",
-    "v": "moved along v",
-    "gradient": "moved against the gradient",
-    "random": "moved along a random direction",
-    **{f"x {factor}": f"small weights times {factor}" for factor in probes.FACTORS},
-}
+_STARTS = (  # of SGD on a plateau, as ``probes.saddle`` orders them
+    "as it is",
+    *(f"moved {way}" for way in probes.WAYS),
+    *(f"small weights times {factor}" for factor in probes.FACTORS),
+)
 
 
 def chains(figure, count):
@@ -295,17 +293,15 @@ def escapes_table(results, below=1.0):
 
     The columns "at once" are by how much the move itself changes the loss.
     """
-    found = {words: {"SGD starts": words} for words in _WAYS.values()}
-    nets = groups(results, "net")
+    nets, starts = groups(results, "net"), range(len(_STARTS))
+    columns = {"SGD starts": _STARTS}
     for net, runs in nets.items():
-        for k, words in enumerate(_WAYS.values()):
-            found[words][net] = _updates([escape(r, k, below) for r in runs], runs[0].escapes[0, -1])
+        columns[net] = [_updates([escape(r, k, below) for r in runs], runs[0].escapes[0, -1]) for k in starts]
     for net, runs in nets.items():
-        for k, words in enumerate(_WAYS.values()):
-            at_once = [r.escapes[1 + k, 0] - r.escapes[1, 0] for r in runs]
-            found[words][f"at once, {net}"] = span(np.round(at_once, 3) + 0.0, 3)  # + 0.0: no minus before a 0
+        at_once = [np.round([r.escapes[1 + k, 0] - r.escapes[1, 0] for r in runs], 3) for k in starts]
+        columns[f"at once, {net}"] = [span(change + 0.0, 3) for change in at_once]  # + 0.0: no minus before a 0
     words = f"Updates of SGD until the loss is {below:g} lower; at once: what the move itself changes it by; five seeds"
-    return table(list(found.values()), words)
+    return table(columns, words)
 
 
 def escape(result, k, below=1.0):
@@ -328,28 +324,24 @@ def _updates(counts, most):
 def draw_plateau(figure, result):
     """Draw a run that keeps ``saddle``: the loss along its ways and the parabola of v; SGD from each start."""
     ax, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
-    names = dict(zip(("v", "gradient", "random"), result.walks, strict=True))
-    colours = dict(zip(_WAYS, plots.LINES, strict=False))
+    colours = plots.LINES[: len(_STARTS)]
     reach = max(2 * abs(result.ways[0, 2]), 1.2 * abs(result.ways[1, 2]))  # both lowest points are to be seen
-    for name, (t, change) in names.items():
+    for way, (t, change), colour in zip(probes.WAYS, result.walks, colours[1:4], strict=True):
         near = np.abs(t) <= reach
-        ax.plot(t[near], change[near], color=colours[name], label=_ALONG[name])
+        ax.plot(t[near], change[near], color=colour, label=way)
     t = result.walks[0, 0]
     slope, bend, *_ = result.ways[0]
-    ax.plot(t, slope * t + bend * t**2 / 2, "--", color=colours["v"], linewidth=1, label="the parabola of v")
-    low = min(change.min() for _, change in names.values())
+    ax.plot(t, slope * t + bend * t**2 / 2, "--", color=colours[1], linewidth=1, label="the parabola of v")
+    low = result.walks[:, 1].min()
     ax.set(xlabel="distance", ylabel="change of the loss", ylim=(1.3 * low, -1.3 * low))
     ax.legend(fontsize="small", loc="upper center")
     number, *after = result.escapes
-    for name, loss in zip(_WAYS, after, strict=True):
-        right.plot(number, loss, color=colours[name], label=_WAYS[name], linewidth=2 if name == "here" else 1)
+    for k, (start, loss, colour) in enumerate(zip(_STARTS, after, colours, strict=True)):
+        right.plot(number, loss, color=colour, label=start, linewidth=1 if k else 2)
     low, high = np.min(after), np.max(after[0])  # a start with larger weights may lie far above the plateau
     right.set(xlabel="update", ylabel="loss", ylim=(low - 0.5, high + 0.5))
     right.set_title(f"{result.settings.net}: SGD from seven starts")
     right.legend(fontsize="x-small")
-
-
-_ALONG = {"v": "along v", "gradient": "against the gradient", "random": "along a random direction"}
 
 
 def plateau_explorer(results):

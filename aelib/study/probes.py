@@ -64,10 +64,11 @@ def segments(model, X, optimizer, settings, largest=True):
         batch, P, d = next(batches), adam_metric(optimizer), model.theta - before
         places = [model.with_theta(before + np.float32(t) * d) for t in (0, 0.5, 1)]
         losses = [[place.loss(images) for place in places] for images in (batch, X[:PROBED])]
-        bend = [_bend(place, batch[:2000], d) / (d @ (P * d)) / limit for place in places]
+        length = d @ (P * d)  # squared, in the metric P
+        bend = [_bend(place, batch[:2000], d) / length / limit for place in places]
         before[...] = model.theta
         step = -places[0].loss_and_grad(batch)[1] / P
-        step *= np.sqrt((d @ (P * d)) / (step @ (P * step)))
+        step *= np.sqrt(length / (step @ (P * step)))
         bend.append(places[0].with_theta(places[0].theta + step.astype(d.dtype)).loss(batch))
         if largest:
             A = preconditioned(hessian(places[0], X[:PROBED]), P)
@@ -146,9 +147,10 @@ def saddle(model, X, settings):
     parts = [(layer.split(at.theta), layer.split(v)) for layer in at.layers]
     norms = [np.linalg.norm(W, 2) for (W, _), _ in parts]
     shares = [[np.sum(np.square(0 if part is None else part)) for part in own] for _, own in parts]
+    few = small_layers(norms)
     for factor in FACTORS:
         starts.append(at.theta.copy())
-        for k in small_layers(norms):
+        for k in few:
             at.layers[k].split(starts[-1])[0][...] *= factor
     moments, measure = range(0, 8 * settings.updates + 1, 10), dict(loss=lambda model: model.loss(seen))
     escapes = [moments]
