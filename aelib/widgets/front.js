@@ -53,10 +53,22 @@ function walk(event) {
 }
 
 function render({ model, el }) {
-  let root = null, due = false;
+  let root = null, due = false, held = null;
   const suppress = (event) => root?.contains(event.target) && event.target.toggleAttribute(SUPPRESS, !shortcut(event));
   const keep = (event) => { if (!shortcut(event)) event.stopPropagation(); };
+  // ipywidgets makes a group's buttons anew whenever Python sets its value: the new one in its place gets the focus.
+  const hold = (event) => {
+    const group = event.target.closest(".widget-toggle-buttons");
+    const button = event.target.closest("button");
+    held = group && button && { group, button, place: [...group.querySelectorAll("button")].indexOf(button) };
+  };
+  const letGo = (event) => { if (!held?.button.contains(event.target)) held = null; };
+  const focusAgain = () => {
+    if (!held || held.button.isConnected || document.activeElement !== document.body) return;
+    held.group.querySelectorAll("button")[held.place]?.focus({ preventScroll: true });
+  };
   const changes = new MutationObserver(() => {
+    focusAgain();
     if (due) return;
     due = true;
     requestAnimationFrame(() => { due = false; nameParts(root); });
@@ -67,6 +79,8 @@ function render({ model, el }) {
     if (!root) return;
     root.addEventListener("keydown", walk);
     root.addEventListener("keydown", keep);
+    root.addEventListener("focusin", hold);
+    window.addEventListener("pointerdown", letGo, true);
     window.addEventListener("keydown", suppress, true); // before JupyterLab, wherever it listens
     changes.observe(root, { subtree: true, childList: true, characterData: true, attributeFilter: ["class", "disabled"] });
     nameParts(root);
@@ -87,6 +101,8 @@ function render({ model, el }) {
     changes.disconnect();
     root?.removeEventListener("keydown", walk);
     root?.removeEventListener("keydown", keep);
+    root?.removeEventListener("focusin", hold);
+    window.removeEventListener("pointerdown", letGo, true);
     window.removeEventListener("keydown", suppress, true);
   };
 }
