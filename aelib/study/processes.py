@@ -143,6 +143,7 @@ def _workers(jobs, cluster):
             deaths, advice = (*deaths, KilledWorker), "the same command goes on from there"
             stack.enter_context(Client(cluster, timeout="20s"))
         stack.enter_context(parallel_config("dask") if cluster else parallel_config("loky", **local))
+        stack.enter_context(_quiet_tracker())
         stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", "[0-9]+ tasks", UserWarning)  # joblib, on the runs that an interrupt gives up
         try:
@@ -154,6 +155,24 @@ def _workers(jobs, cluster):
 
 
 # -- processes ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _quiet_tracker():
+    """Let joblib's resource tracker, a process that outlives this one, take away what is left without a word.
+
+    After an interrupt it may find semaphores of which nobody told it that they are gone, and warn of them, below the
+    sentence that tells how to go on.
+    """
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker:UserWarning")))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 @functools.cache
