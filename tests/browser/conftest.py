@@ -151,3 +151,15 @@ def until(page, condition, what):
             return
         page.wait_for_timeout(50)
     pytest.fail(f"not within 30 s: {what}")
+
+
+def settle(page):
+    """Wait until no picture of the page has changed or moved for half a second."""
+    seen, still = None, 0
+    for _ in range(600):
+        now = page.evaluate("[...document.images].map(i => [i.src, JSON.stringify(i.getBoundingClientRect())])")
+        seen, still = now, still + 1 if now == seen else 0
+        if still == 10:
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("the pictures of the page change without end")

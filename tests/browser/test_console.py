@@ -9,7 +9,7 @@ import time
 import nbformat
 import pytest
 
-from .conftest import ARTIFACTS, run_all, until
+from .conftest import ARTIFACTS, run_all, settle, until
 
 START = """\
 from aelib import load_mnist
@@ -101,7 +101,7 @@ def test_start_change_stop_reset(page, console):
     until(page, lambda: "paused" in status(console), "the pause")
     ARTIFACTS.mkdir(exist_ok=True)
     console.evaluate("console => console.scrollIntoView()")
-    page.wait_for_timeout(500)
+    settle(page)
     page.screenshot(path=ARTIFACTS / "console.png")
 
 

@@ -6,7 +6,7 @@ import sys
 
 from aelib.coursework.notebooks import form, release
 
-from .conftest import ARTIFACTS, ROOT, run_all
+from .conftest import ARTIFACTS, ROOT, run_all, until
 
 WRONG = "    return math.floor(math.log(smallest_normal / moment) / math.log(beta1))"
 RIGHT = WRONG.replace("floor", "ceil")
@@ -46,8 +46,7 @@ def test_an_answer_is_written(page, server, home):
             text = output.inner_text().strip().splitlines()
             assert len(text) <= 6 and not any("Traceback" in line or "File" in line for line in text), text
     page.keyboard.press("Control+s")
-    page.wait_for_timeout(2000)
-    assert "math.ceil" in path.read_text(encoding="utf-8")
+    until(page, lambda: "math.ceil" in path.read_text(encoding="utf-8"), "the saved answer")
     command = [sys.executable, "-m", "pytest", "-n", "0", "course/lab.ipynb"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, encoding="utf-8")

@@ -11,7 +11,7 @@ import nbformat
 import psutil
 import pytest
 
-from .conftest import ARTIFACTS, run_all
+from .conftest import ARTIFACTS, run_all, until
 
 CELLS = [
     """\
@@ -91,12 +91,7 @@ def drag(page, explorer, image, presses):
         before = image.get_attribute("src")
         explorer.locator(".noUi-handle").focus()
         page.keyboard.press("ArrowRight" if k % 3 else "ArrowLeft")
-        for _ in range(600):
-            if image.get_attribute("src") != before:
-                break
-            page.wait_for_timeout(50)
-        else:
-            pytest.fail("the slider moved, but the picture did not change within 30 s")
+        until(page, lambda before=before: image.get_attribute("src") != before, "the slider moved, and another picture")
 
 
 def run_again(page, k, code):

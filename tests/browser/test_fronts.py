@@ -8,7 +8,7 @@ import json
 import pytest
 
 from . import toys
-from .conftest import ARTIFACTS, run_all, start_all
+from .conftest import ARTIFACTS, run_all, settle, start_all, until
 
 # The contrast of each text with the ground behind it, by computed colours; below 4.5 it is returned with its text.
 FAINT = """root => {
@@ -54,7 +54,8 @@ def use(page, where, name):
     """Move an Explorer to an error and back, predict on a card; assert that all is seen, readable, and in its size."""
     explorer, card = page.locator(f"{where} .aelib-explorer"), page.locator(f"{where} .aelib-card")
     explorer.locator("img").wait_for(timeout=60_000)
-    page.wait_for_timeout(3000)
+    until(page, lambda: page.locator(f"{where} .aelib-live").count() == len(toys.CELLS), "all widgets")
+    settle(page)
     assert card.bounding_box()["height"] <= 140
     assert page.locator(".aelib-still").filter(visible=True).count() == 0  # no copy beside a living widget
     handle = explorer.locator(".noUi-handle").first
@@ -63,7 +64,7 @@ def use(page, where, name):
     explorer.locator("text=no wave is as fast as that").wait_for(timeout=30_000)
     card.locator("button", has_text="open").click()
     card.locator("text=You predicted").wait_for(timeout=30_000)
-    page.wait_for_timeout(1000)
+    settle(page)
     for kind in toys.CELLS:
         page.locator(f"{where} .aelib-{kind}").screenshot(path=ARTIFACTS / f"front-{name}-{kind}.png")
     for kind in toys.CELLS:
@@ -74,7 +75,7 @@ def use(page, where, name):
     page.wait_for_function(
         "([image, before]) => image.src !== before", arg=[explorer.locator("img").element_handle(), before]
     )
-    page.wait_for_timeout(3000)
+    settle(page)
     density = page.evaluate("devicePixelRatio")
     for root in (explorer, card):
         for wide, asked, pixels in root.evaluate(NARROW):

@@ -3,7 +3,7 @@
 import pytest
 
 from . import toys
-from .conftest import ARTIFACTS, run_all
+from .conftest import ARTIFACTS, run_all, settle, until
 
 FOCUS = """() => {
     const e = document.activeElement;
@@ -37,7 +37,7 @@ def notebook(page, server, home):
     toys.write(home / "keys.ipynb")
     run_all(page, server, "keys.ipynb")
     page.locator(".aelib-card").wait_for()
-    page.wait_for_timeout(1000)
+    settle(page)
     return page.locator(".jp-Notebook")
 
 
@@ -88,22 +88,20 @@ def test_the_focus_stays_with_the_buttons_that_python_sets(page, notebook):
 
 def test_a_slider_says_its_value_and_not_an_index(page, notebook):
     handle = page.locator(".aelib-explorer .noUi-handle").nth(1)
+    assert handle.get_attribute("aria-label") == "step"
     handle.focus()
-    page.keyboard.press("Home")
-    page.wait_for_timeout(500)
-    assert handle.get_attribute("aria-label") == "step" and handle.get_attribute("aria-valuetext") == "0.001"
-    page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(500)
-    assert handle.get_attribute("aria-valuetext") == "0.01"
+    for key, value in (("Home", "0.001"), ("ArrowRight", "0.01")):
+        page.keyboard.press(key)
+        until(page, lambda value=value: handle.get_attribute("aria-valuetext") == value, f"the slider says {value}")
 
 
 def test_arrows_choose_among_buttons(page, notebook):
     buttons = page.locator(".aelib-explorer .widget-toggle-buttons button")
+    pressed = lambda: [button.get_attribute("aria-pressed") for button in buttons.all()]  # noqa: E731
     buttons.first.click()
-    page.wait_for_timeout(300)
+    until(page, lambda: pressed() == ["true", "false"], "the first is pressed")
     page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(500)
-    assert [button.get_attribute("aria-pressed") for button in buttons.all()] == ["false", "true"]
+    until(page, lambda: pressed() == ["false", "true"], "the second is pressed")
     assert page.evaluate(FOCUS)["name"] == "cosine"
 
 

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from .conftest import ARTIFACTS, ROOT, run_all
+from .conftest import ARTIFACTS, ROOT, run_all, settle, until
 
 LABS = sorted(path.stem for path in (ROOT / "labs").glob("*.ipynb"))
 if os.environ.get("AELIB_BROWSER") != "all":
@@ -61,15 +61,12 @@ def _move_every_control(page, explorer, screenshot):
             page.keyboard.press(key)
             _changed(page, image, before)
     assert explorer.locator("text=Error").count() == 0
+    settle(page)
     explorer.screenshot(path=screenshot)
 
 
 def _changed(page, image, before):
-    for _ in range(300):
-        page.wait_for_timeout(100)
-        if image.get_attribute("src") != before:
-            return
-    pytest.fail("the control moved, but the picture did not change within 30 s")
+    until(page, lambda: image.get_attribute("src") != before, "a control moved, and another picture")
 
 
 def _predict(page, card, screenshot):
@@ -79,5 +76,5 @@ def _predict(page, card, screenshot):
         assert card.bounding_box()["height"] <= 140
         card.locator("button", has_text="open").last.click()
     card.locator("text=You predicted").wait_for(timeout=30_000)
-    page.wait_for_timeout(300)
+    settle(page)
     card.screenshot(path=screenshot)

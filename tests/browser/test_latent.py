@@ -6,7 +6,7 @@ Nothing is asserted about speed. A screenshot is left in tests/artifacts/.
 import nbformat
 import pytest
 
-from .conftest import ARTIFACTS, run_all
+from .conftest import ARTIFACTS, run_all, until
 
 START = """\
 from aelib import Adam, Autoencoder, fit, load_mnist
@@ -34,7 +34,7 @@ def explorer(page, server, home):
     run_all(page, server, "latent.ipynb")
     explorer = page.locator(".jp-Notebook .aelib-latent")
     explorer.locator(".aelib-plane").wait_for(timeout=60_000)
-    page.wait_for_timeout(2000)  # the film has come to its end, and nothing moves any more
+    page.wait_for_timeout(2000)  # the film, drawn on a canvas, has come to its end, and nothing moves any more
     explorer.scroll_into_view_if_needed()
     yield explorer
     assert [url for url in asked if not url.startswith((server, "data:", "blob:"))] == []
@@ -47,11 +47,7 @@ def changes(page, explorer):
     def changes(what, action):
         before = what()
         action()
-        for _ in range(600):
-            if what() != before:
-                return
-            page.wait_for_timeout(50)
-        pytest.fail("nothing changed within 30 s")
+        until(page, lambda: what() != before, "a change")
 
     return changes
 

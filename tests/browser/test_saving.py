@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from . import toys
-from .conftest import ARTIFACTS, open_notebook, run_all, stop_kernels
+from .conftest import ARTIFACTS, open_notebook, run_all, settle, stop_kernels, until
 
 SHOWN = "images => images.filter(i => i.complete && i.naturalWidth && i.getBoundingClientRect().width).map(i => i.src)"
 WORDS = ("run the cell to move it", "It moved by 0.02 in ten epochs.")
@@ -33,14 +33,14 @@ def saved(page, server, home):
     page.wait_for_function(
         "first => document.querySelector('.aelib-explorer img').alt !== first", arg=first, timeout=30_000
     )
-    page.wait_for_timeout(1000)
+    settle(page)
     alt = explorer.locator("img").get_attribute("alt")
     assert "wave: height over time, from" in alt
     assert page.locator(".aelib-still").filter(visible=True).count() == 0  # hidden while the widgets live
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / "saved-live.png")
     page.keyboard.press("Control+s")
-    page.wait_for_timeout(1500)
+    until(page, lambda: alt in path.read_text(encoding="utf-8"), "the saved picture")
     stop_kernels(server)
     outputs = [output for cell in nbformat.read(path, 4).cells[:-1] for output in cell.outputs]
     pictures = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
@@ -51,9 +51,11 @@ def saved(page, server, home):
 
 def look(page, where, name):
     """Assert that all pictures and words are seen, and leave a screenshot."""
-    page.wait_for_timeout(1500)
+    shown = page.locator(f"{where} img")
+    until(page, lambda: len(shown.evaluate_all(SHOWN)) == PICTURES, "each widget's picture")
+    settle(page)
     page.screenshot(path=ARTIFACTS / f"saved-{name}.png", full_page=True)
-    assert len(page.locator(f"{where} img").evaluate_all(SHOWN)) == PICTURES
+    assert len(shown.evaluate_all(SHOWN)) == PICTURES
     text = "\n".join(page.locator(f"{where} .jp-OutputArea").all_inner_texts())
     assert all(words in text for words in WORDS)
     assert "model not found" not in text and "Loading widget" not in text and "Error" not in text
@@ -95,6 +97,6 @@ def test_run_again_it_moves(page, server, saved):
     """The second day: the kernel is a new one, and after Run All there are the widgets, and no copies beside them."""
     run_all(page, server, "saved.ipynb")
     page.locator(".aelib-explorer img").wait_for()
-    page.wait_for_timeout(1000)
-    assert page.locator(".aelib-live").filter(visible=True).count() == PICTURES
+    until(page, lambda: page.locator(".aelib-live").filter(visible=True).count() == PICTURES, "all widgets")
+    settle(page)
     assert page.locator(".aelib-still").filter(visible=True).count() == 0
