@@ -12,7 +12,8 @@ For authors: there are three ways to write a number that no cell prints, and eac
 - A *formula*, and a number that follows from one, is mathematics: ``$2 (1 + \\mu) / \\alpha = 38$``.
 - A *quotation* stands in the report's own marks: ``«... длина шага 0.01 ...»``.
 
-A number that is none of these, and that only a picture shows, is to be printed by the cell that draws the picture.
+The name of an exercise or a question ("exercise 5.2") is no number. A number that is none of these, and that only a
+picture shows, is to be printed by the cell that draws the picture.
 """
 
 import html
@@ -24,7 +25,10 @@ from pathlib import Path
 _MARKED = re.compile(r"^\*\*(What you saw|Expect|Verdict)\b", re.MULTILINE)
 _ENDS = re.compile(r"^(#|\*\*)", re.MULTILINE)
 _HEADING = re.compile(r"^#", re.MULTILINE)
-_EXEMPT = re.compile(r"`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|«[^»]*»|\]\([^)]*\)|https?://\S+|<!--.*?-->", re.DOTALL)
+_EXEMPT = re.compile(
+    r"`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|«[^»]*»|\]\([^)]*\)|https?://\S+|<!--.*?-->|\b(?:exercise|question)\s+\w+\.\d+",
+    re.DOTALL | re.IGNORECASE,
+)
 _NUMBER = re.compile(r"(?<![\w.,^])\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?(?![\w^]|[.,]\d)", re.IGNORECASE)
 _PRINTED = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d*)?(?:e[-+]?\d+)?", re.IGNORECASE)
 _CARD = re.compile(r"(?<!\w)card\(\s*(\d+)")

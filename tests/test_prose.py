@@ -45,8 +45,10 @@ def test_what_agrees(said, printed, right):
     assert (lab(f"**Verdict.** It is {said}.", stream=printed) == []) is right
 
 
-@pytest.mark.parametrize("exempt", ["`0.123`", "$0.123$", "$$x = 0.123$$", "«0.123»", "[here](https://x.org/0.123)"])
-def test_settings_formulas_and_quotations_are_marked(exempt):
+@pytest.mark.parametrize(
+    "exempt", ["`0.123`", "$0.123$", "$$x = 0.123$$", "«0.123»", "[here](https://x.org/0.123)", "Exercise 5.2"]
+)
+def test_settings_formulas_quotations_and_names_are_marked(exempt):
     assert lab(f"**What you saw.** With {exempt} it falls.", stream="nothing") == []
 
 

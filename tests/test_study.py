@@ -13,8 +13,8 @@ from aelib.curvature import hessian, preconditioned
 from aelib.labs import lab7 as panels
 from aelib.study import experiments, figures, probes, processes, runs
 from aelib.study import results as archive
-from aelib.study.averaging import HORIZON, HORIZONS
-from aelib.study.experiments import AVERAGED, CANDIDATES, CHOSEN, TUNED, reported
+from aelib.study.averaging import HORIZONS
+from aelib.study.experiments import AVERAGED, CANDIDATES, CHOSEN, CONSTANT, TUNED, reported
 from aelib.study.kinds import Map, Race, Run
 from aelib.study.results import MissingResult, StaleResult
 from aelib.widgets.pictures import Picture
@@ -277,13 +277,14 @@ def test_the_arena_runs_each_method_at_the_best_of_its_trials():
 def test_at_full_size_each_way_runs_at_the_best_of_its_trials():
     best = min(archive.load("arena-full-tuning"), key=lambda r: r.loss[-1])
     assert {r.run.options for r in archive.load("arena-full")} == {best.run.options}
-    for net, step in AVERAGED.items():
-        trials = figures.select(archive.load("averaging-tuning"), net=net, schedule="constant")
+    for net, (step, horizon) in AVERAGED.items():
+        trials = figures.select(archive.load("averaging-tuning"), net=net)
         best = min(trials, key=lambda r: r.averages[-1].min())
-        assert (best.settings.step, HORIZONS[best.averages[-1].argmin()]) == (step, HORIZON)
+        assert (best.settings.step, HORIZONS[best.averages[-1].argmin()]) == (step, horizon)
+        assert min(CONSTANT[net]) < step < max(CONSTANT[net])
         (cosine,) = {r.settings for r in figures.select(archive.load("embedding"), net=net, seed=0)}
         (constant,) = {r.settings for r in figures.select(archive.load("averaging"), net=net, seed=0)}
-        assert replace(cosine, schedule="constant") == constant  # one change
+        assert replace(cosine, schedule="constant", step=step) == constant  # each way has its own best step
 
 
 def test_a_race_at_full_size_is_judged_on_other_images():
@@ -359,5 +360,6 @@ def test_the_tuned_steps_are_those_that_tuning_found_and_stand_at_no_end_of_what
 
 
 def test_steps_are_tuned_for_the_budget_with_which_they_are_used():
-    (searched,) = {r.settings.epochs for r in archive.load("tuning")}
-    assert {r.settings.epochs for r in archive.load("architectures-repaired")} == {searched}
+    (searched,) = {r.settings.epochs for name in ("tuning", "averaging-tuning") for r in archive.load(name)}
+    for name in ("architectures-repaired", "embedding", "averaging"):
+        assert {r.settings.epochs for r in archive.load(name)} == {searched}

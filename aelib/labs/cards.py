@@ -194,12 +194,13 @@ def _optimal():
 def _batches():
     runs = select(STORED["grid-report"], step=0.01)
     named = {f"batch {b:,}": own for b, own in sorted(groups(runs, "batch").items()) if b in AUTHOR["batches"]}
-    ten = named["batch 10,000"]
-    jumps = {f"{b}": [evidence.rise(run) for run in own] for b, own in named.items()}
-    title = f"largest rise after epoch 3, {_seeds(ten)}"
+    early = STORED["jumps"]
+    jumps = {f"{b:,}": [evidence.leap(run) for run in own] for b, own in sorted(groups(early, "batch").items())}
+    first, last = evidence.LEAPS
+    title = f"largest rise in one update, {first} to {last}, {_seeds(early)}"
     return [
         (figures.panel, named, "step 0.01, the author's settings", (15, 60)),
-        (dots, jumps, "half-SSE", title, THRESHOLDS["jump"].value),
+        (dots, jumps, "half-SSE, by batch", title, THRESHOLDS["jump"].value),
     ]
 
 

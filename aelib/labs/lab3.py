@@ -311,12 +311,19 @@ def rises(level):
         row = {"method": method, "net": "-".join(map(str, sizes)), "runs": len(own), "that learn": len(awake)}
         rows.append(row | {"mean of their largest rises": np.mean(most) if most else None})
         rows[-1]["lowest to highest"] = span(most, 2) if most else "-"
+        ends = [figures.final(run) for run in own if not figures.final(run) < level]
+        rows[-1]["the others end at"] = span(ends) if ends else "-"
     return table(rows, "Largest rise of the test loss from one epoch to the next after epoch 3, the report's settings")
+
+
+def searched():
+    """Return the runs of the search for each method's step on the report's three nets."""
+    return [run for run in stored("tuning") if run.settings.net in NETS]
 
 
 def search():
     """Return the picture of the search for each method's step: held-out loss against the step, a panel a net."""
-    runs = stored("tuning")
+    runs = searched()
 
     def draw(figure, search):
         for ax, (net, own) in zip(figure.subplots(1, len(search)), search.items(), strict=True):
@@ -333,16 +340,17 @@ def _steps(runs):
 
 
 def steps_found():
-    """Return the table of the search: each method's best step on a net, and the best of all smaller and larger ones."""
+    """Return the table of the search: a method's best step on a net, the best smaller and larger ones, the worst."""
     rows = []
-    for (net, method), runs in figures.groups(stored("tuning"), "net", "method").items():
+    for (net, method), runs in figures.groups(searched(), "net", "method").items():
         steps, losses = _steps(runs)
         k = losses.argmin()
         beside = {"smaller": losses[:k].min(initial=np.inf), "larger": losses[k + 1 :].min(initial=np.inf)}
         row = {"net": net, "method": method, "best step": f"{steps[k]:g}", "loss": losses[k]}
-        rows.append(row | {name: value if np.isfinite(value) else None for name, value in beside.items()})
-    epochs = stored("tuning")[0].settings.epochs
-    words = f"Held-out loss after {epochs} epochs at the best step, and at the best of the smaller and larger ones"
+        row |= {name: value if np.isfinite(value) else None for name, value in beside.items()}
+        rows.append(row | {"worst step": f"{steps[losses.argmax()]:g}", "its loss": losses.max()})
+    epochs = searched()[0].settings.epochs
+    words = f"Held-out loss after {epochs} epochs at the best step, the best of the smaller and larger ones, the worst"
     return table(rows, words)
 
 

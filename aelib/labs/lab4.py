@@ -16,9 +16,9 @@ from aelib.datasets import load_mnist
 from aelib.labs.live import draw_growing, grow
 from aelib.study import figures
 from aelib.study.results import tidy, whole_seeds
-from aelib.trial.claims import AUTHOR
+from aelib.trial.claims import AUTHOR, THRESHOLDS
 from aelib.trial.compare import paired
-from aelib.trial.evidence import rise, span
+from aelib.trial.evidence import LEAPS, early, leap, rise, span
 from aelib.widgets import Explorer, controls, picture
 
 SMALL = Settings(decay=0.99, epochs=5)  # the net of the small grid: 784-200-2, Adam, 5,000 images
@@ -303,25 +303,38 @@ def report_cells():
 
 
 def jumps():
-    """Return the picture of the runs at batch 10,000 with the author's settings, a line a seed."""
-    runs = figures.select(whole_seeds("grid-report"), batch=10_000)
+    """Return the picture of the first updates with the author's settings: a panel a batch, a line a seed."""
 
-    def draw(figure, runs):
-        ax = figure.subplots()
-        lines = {f"seed {run.settings.seed}": (run.update, run.test_loss) for run in runs}
-        plots.curves(ax, lines, "update (three make an epoch)", "test half-SSE")
-        ax.set(ylim=(25, 60))
-        ax.legend(fontsize="x-small", ncols=2)
+    def draw(figure, panels):
+        axes = figure.subplots(1, len(panels), sharey=True)
+        for ax, (batch, runs) in zip(axes, panels.items(), strict=True):
+            for k, run in enumerate(runs):
+                ax.plot(*early(run), color=plots.LINES[k % len(plots.LINES)], linewidth=1)
+            ax.set(title=f"batch {batch:,}", xlabel="update", ylim=(20, 70))
+        axes[0].set_ylabel("test half-SSE, a line a seed")
 
-    return picture(draw, runs, size=(8, 3.4))
+    return picture(draw, figures.groups(whole_seeds("jumps"), "batch"), size=(11, 3.2))
 
 
 def rises():
-    """Return the table of the largest rises of the test loss after epoch 3, by batch, author's settings."""
-    rows = []
-    runs = figures.select(whole_seeds("grid-report"), step=0.01)
-    for batch, own in sorted(figures.groups(runs, "batch").items()):
-        most = np.array([rise(run) for run in own])
-        row = {"batch": batch, "largest rise": span(most, 2), "above 5": f"{(most > 5).sum()} of {len(most)} seeds"}
-        rows.append(row)
-    return table(rows, "Largest rise of the test loss from one epoch to the next after epoch 3, half-SSE")
+    """Return the table of the largest rises of the test loss by batch, author's settings, seen in two ways."""
+    limit, rows = THRESHOLDS["jump"].value, []
+    whole = figures.groups(figures.select(whole_seeds("grid-report"), step=0.01), "batch")
+    for batch, runs in figures.groups(whole_seeds("jumps"), "batch").items():
+        most, seen = np.array([leap(run) for run in runs]), np.array([rise(run) for run in whole[batch]])
+        where = np.array([early(run)[0][1 + np.diff(early(run)[1]).argmax()] for run in runs])  # after this update
+        rows.append(
+            {
+                "batch": batch,
+                "largest rise in one update": span(most),
+                f"above {limit:g}": f"{(most > limit).sum()} of {len(most)}",
+                "it is update": span(where[most > limit], 0) if (most > limit).any() else "-",
+                "from epoch to epoch": span(seen),
+                f"seen above {limit:g}": f"{(seen > limit).sum()} of {len(seen)}",
+            }
+        )
+    first, last = LEAPS
+    words = (
+        f"Rises of the test loss: in one update, of updates {first} to {last}, and between ends of epochs, from epoch 3"
+    )
+    return table(rows, words)

@@ -333,8 +333,8 @@ def draw_plateau(figure, result):
     slope, bend, *_ = result.ways[0]
     ax.plot(t, slope * t + bend * t**2 / 2, "--", color=colours[1], linewidth=1, label="the parabola of v")
     low = result.walks[:, 1].min()
-    ax.set(xlabel="distance", ylabel="change of the loss", ylim=(1.3 * low, -1.3 * low))
-    ax.legend(fontsize="small", loc="upper center")
+    ax.set(xlabel="distance", ylabel="change of the loss", ylim=(1.3 * low, -2.2 * low))
+    ax.legend(fontsize="x-small", loc="upper center", ncols=2)  # above what matters
     number, *after = result.escapes
     for k, (start, loss, colour) in enumerate(zip(_STARTS, after, colours, strict=True)):
         right.plot(number, loss, color=colour, label=start, linewidth=1 if k else 2)
@@ -461,7 +461,8 @@ def leaps_table(results):
         found = leap(r.segments)
         row = {"step": f"{r.settings.step:g}", "seed": r.settings.seed}
         row |= {"update": found.update, "loss before": found.before, "after": found.after}
-        row |= {"after it, no momentum": found.free}
+        free = np.delete(r.segments[_CALM:, 9] - r.segments[_CALM:, 0], found.update - 1 - _CALM)
+        row |= {"after it, no momentum": found.free, "such a step elsewhere": f"{free.max():+.1f} at most"}
         row |= {"along it / bound, start": found.start, "end": found.end, "largest / bound, start": found.largest}
         rows.append(row | {"other starts above 1, loss falls": found.calm})
     ones = {"loss before": 1, "after": 1, "after it, no momentum": 1}

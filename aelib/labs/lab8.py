@@ -8,7 +8,8 @@ from ipywidgets import Dropdown, FloatSlider
 from aelib.common import plots
 from aelib.common.tables import table
 from aelib.study import figures
-from aelib.study.averaging import HORIZON, HORIZONS
+from aelib.study.averaging import HORIZONS
+from aelib.study.experiments import AVERAGED, CONSTANT
 from aelib.study.results import MissingResult, whole_seeds
 from aelib.trial.claims import CLAIMS, WORDS, Verdict
 from aelib.trial.compare import quantified
@@ -31,7 +32,8 @@ WAYS = (  # (kind of gap, claims, what the report had, what decides it)
     ("a judge that is coarser than what it judges", (1, 2), "a complex step of 1e-8", "the same with a smaller step"),
     ("a number about something else", (3,), "a cosine of Gp with Hp", "Gp against J^T (J p) / n"),
     ("a word without a measure", (4, 7, 9), "unstable, stable, faster", "a threshold, written down before"),
-    ("one run of each", (8, 10, 11, 13), "one seed", "several seeds, in pairs"),
+    ("one run of each", (8, 10, 11), "one seed", "several seeds, in pairs"),
+    ("one budget", (13,), "losses after equally many epochs", "losses after equally many updates too"),
     ("a cause that was not varied alone", (5, 6, 16), "two things seen together", "a run with that one thing changed"),
     ("an edge, and no neighbours", (12, 14), "best values at the edge of a coarse grid", "the values beside them"),
     (
@@ -213,40 +215,35 @@ def draw_dots(figure, panels):
 def ways(net):
     """Return the final test losses of a net trained in several ways, name -> (seeds,).
 
-    The mean is of theta over about the last 4 % of a run with a constant step. "cosine" has the step of "constant",
-    which was chosen for its mean; "cosine, own step" that of ``tuning``.
+    The mean is of theta over the end of a run with a constant step. It has the step and the horizon, and the cosine has
+    the step, that were best in whole runs.
     """
-    adam = dict(net=net, method="Adam")
+    adam, horizon = dict(net=net, method="Adam"), HORIZONS.index(AVERAGED[net][1])
     constant = figures.select(whole_seeds("averaging"), **adam)
-    tuned = figures.select(whole_seeds("architectures-repaired"), **adam)
     found = {
         "the report's": [figures.final(run) for run in figures.select(_report(), **adam)],
         "cosine": [figures.final(run) for run in figures.select(whole_seeds("embedding"), **adam)],
-        "cosine, own step": [figures.final(run) for run in tuned],
         "constant": [figures.final(run) for run in constant],
-        "constant, mean": [run.averages[-1, HORIZONS.index(HORIZON)] for run in constant],
+        "constant, mean": [run.averages[-1, horizon] for run in constant],
         "K-FAC": [run.loss[-1] for run in whole_seeds("arena-full") if run.run.net == net],
     }
     return {name: np.array(ends, float) for name, ends in found.items() if ends}
 
 
 def trials():
-    """Return the table of the trials of a constant step, its mean and a cosine: held-out losses."""
-    rows = {}
-    for run in whole_seeds("averaging-tuning"):
+    """Return the table of the trials of a cosine, a constant step and its means: held-out losses."""
+    nets, rows, means = list(CONSTANT), {}, [f"mean of the last {horizon:.0%}" for horizon in HORIZONS]
+    for run in whole_seeds("tuning") + whole_seeds("averaging-tuning"):
         own = run.settings
-        row = rows.setdefault((own.net, own.step), {"net": own.net, "step": f"{own.step:g}", "epochs": own.epochs})
+        if own.net not in nets or own.method != "Adam":
+            continue
+        empty = {"net": own.net, "step": f"{own.step:g}"} | dict.fromkeys(("cosine", "constant", *means))
+        row = rows.setdefault((nets.index(own.net), own.step), empty)
         row[own.schedule] = figures.final(run)
         if own.schedule == "constant":
-            row["constant, mean"] = run.averages[-1, HORIZONS.index(HORIZON)]
-    columns = ("net", "step", "epochs", "cosine", "constant", "constant, mean")
-    return table(
-        [
-            {name: row.get(name) for name in columns}
-            for _, row in sorted(rows.items(), key=lambda item: item[1]["epochs"])
-        ],
-        "Trials of Adam: half-SSE on 10,000 images held out, one seed",
-    )
+            row |= zip(means, run.averages[-1], strict=True)
+    words = f"Trials of Adam, {own.epochs} epochs: half-SSE on 10,000 images held out, one seed"
+    return table([row for _, row in sorted(rows.items())], words)
 
 
 def kfac_trials():

@@ -3,7 +3,6 @@
 import numpy as np
 
 HORIZONS = (0.02, 0.04, 0.08)  # over how much of the run an average reaches back, about
-HORIZON = 0.04  # where ``averaging-tuning`` found the least loss
 _EVERY = 10  # updates
 
 

@@ -17,6 +17,7 @@ KEPT = {  # what a run may keep beside its curves -> its arrays and their dimens
     "sharpness": dict(sharpness=2),
     "saddle": dict(ends=1, layers=2, ways=2, walks=3, escapes=2),
     "averages": dict(averages=2),
+    "early": {},
 }
 
 

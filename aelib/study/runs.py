@@ -10,6 +10,7 @@ Besides the logged columns a training run may keep, by ``Run.keep``:
 - "segments": after every update, ``segments``, (moments, 11), as ``aelib.study.probes.segments`` says;
 - "sharpness": every 50 updates, from before the first, ``sharpness``, (moments, 3), as ``probes.sharpness`` says;
 - "averages": ``averages``, (moments, 3), the test loss at the ``Averaged.means`` of ``aelib.study.averaging``;
+- "early": no array, but a row of the logged columns after each of the first ``EARLY`` updates;
 - "saddle": at the end, ``ends``, ``layers``, ``ways``, ``walks``, ``escapes``, as ``probes.saddle`` says.
 
 A race keeps ``update, gradients, seconds, loss``, see ``aelib.study.arena``.
@@ -37,6 +38,7 @@ from aelib.study.kinds import Map, Race
 from aelib.study.results import COLUMNS, MissingResult, Result, results_folder, stored_of
 from aelib.train import Diverged, trace
 
+EARLY = 45  # updates
 _HELD_OUT = 10_000
 
 
@@ -151,6 +153,8 @@ def _train(run):
         at, measure = None, measure | dict(segments=probes.segments(model, X, optimizer, own))
     if "sharpness" in run.keep:
         at, measure = lambda update: update % 50 == 0, measure | dict(sharpness=probes.sharpness(X))
+    if "early" in run.keep:
+        at = lambda update: 0 < update <= EARLY or logged(update, per_epoch)  # noqa: E731
     if "averages" in run.keep:
         optimizer = Averaged(optimizer, model.theta, own.updates)
         measure |= dict(averages=lambda model: [test_loss(model.with_theta(mean)) for mean in optimizer.means])

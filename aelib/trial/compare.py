@@ -134,8 +134,13 @@ def all_some_none(right):
 def alike(table, reach):
     """Return, for each row of ``paired``, the word for "they differ by less than ``reach``".
 
-    "holds" where the 95 % interval of the difference lies within +-reach; "does not hold" where it does not and one of
-    the two is shown to be lower; else "open".
+    "holds" where the 95 % interval of the difference lies within +-reach, "does not hold" where it lies wholly outside,
+    else "open".
+
+    >>> table = paired({"a": [1.0, 1.1, 1.2], "b": [1.1, 1.1, 1.3]})  # differences of 0 and 0.1
+    >>> [alike(table, reach).tolist() for reach in (1, 0.1)]
+    [['holds'], ['open']]
     """
     within = (table["low"] > -reach) & (table["high"] < reach)
-    return np.where(within, "holds", np.where(table["so"] == "open", "open", "does not hold"))
+    outside = (table["low"] >= reach) | (table["high"] <= -reach)
+    return np.where(within, "holds", np.where(outside, "does not hold", "open"))

@@ -17,6 +17,7 @@ from aelib.layers import dense_layers, initialiser, n_params
 from aelib.study.figures import groups
 
 PAIRS = tuple(itertools.combinations(range(10), 2))  # of digits
+LEAPS = (9, 45)  # updates between which a leap is looked for: from the end of epoch 3 to the last, at batch 10,000
 LEVELS = (19, 18, 17)  # half-SSE at which methods are compared on the way; most runs of the deeper nets end below 17
 
 
@@ -40,6 +41,17 @@ def epoch_ends(results, first, last):
 def waking(results, level):
     """Return the epochs after which each run is first seen below this loss, (runs,)."""
     return np.array([r.images[np.argmax(r.test_loss < level)] / r.settings.images for r in results])
+
+
+def early(result):
+    """Return the updates within ``LEAPS`` and the test losses of one run after each of them, (moments,) both."""
+    within = (result.update >= LEAPS[0]) & (result.update <= LEAPS[1])
+    return result.update[within], result.test_loss[within]
+
+
+def leap(result):
+    """Return the largest rise of one run's test loss in one update, of those within ``LEAPS``."""
+    return float(np.diff(early(result)[1]).max())
 
 
 def rises(results, first=3):
