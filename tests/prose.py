@@ -1,15 +1,17 @@
 """A linter of prose: what no cell prints is not said. ``python tests/prose.py labs/03_optimizers.ipynb ...``
 
-In a lab, every decimal number (``16.87``, ``3e-16``) of a paragraph that begins with **What you saw**, **Expect** or
-**Verdict** is looked for, to the digits that are written, in what the cells above have printed: their stored text and
-tables, and the verdicts of the cards that they show by ``card(number)``. A number in **Expect** may also be printed
-below it, before the next heading. The sign does not count, for one writes "falls by 0.3"; whole numbers are not looked
-for. A paragraph lasts until the next heading, the next words in bold that begin a line, or the end of its cell.
+In a lab, every decimal number (``16.87``, ``3e-16``) of a paragraph, from **What you saw**, **Expect** or **Verdict**
+on, is looked for, to the digits that are written, in what the cells above have printed: their stored text and tables
+(not a picture's description, which holds many numbers that nobody sees), and the verdicts of the cards that they show
+by ``card(number)``. A number in **Expect** may also be printed below it, before the next heading. The sign does not
+count, for one writes "falls by 0.3"; whole numbers are not looked for. A paragraph lasts until the next heading, the
+next words in bold that begin a line, or the end of its cell.
 
 For authors: there are three ways to write a number that no cell prints, and each says what it is.
 
 - A *setting* of the lab is code: ``a step of `0.01` ``.
-- A *formula*, and a number that follows from one, is mathematics: ``$2 (1 + \\mu) / \\alpha = 38$``.
+- A *formula*, and a number that follows from one, is mathematics: ``$2 (1 + \\mu) / \\alpha = 38$``. Of a sum of plain
+  numbers, ``$13.5 - 13.1 = 0.4$``, the result alone is exempt.
 - A *quotation* stands in the report's own marks: ``«... длина шага 0.01 ...»``.
 
 The name of an exercise or a question ("exercise 5.2") is no number. A number that is none of these, and that only a
@@ -22,7 +24,7 @@ import re
 import sys
 from pathlib import Path
 
-_MARKED = re.compile(r"^\*\*(What you saw|Expect|Verdict)\b", re.MULTILINE)
+_MARKED = re.compile(r"\*\*(What you saw|Expect|Verdict)\b")
 _ENDS = re.compile(r"^(#|\*\*)", re.MULTILINE)
 _HEADING = re.compile(r"^#", re.MULTILINE)
 _EXEMPT = re.compile(
@@ -62,10 +64,17 @@ def _paragraphs(cell):
     """Yield (name, text) of the marked paragraphs of a cell; what is exempt is blank in the text."""
     if cell["cell_type"] != "markdown":
         return
-    text = _EXEMPT.sub(lambda match: re.sub(r"\S", " ", match[0]), _joined(cell["source"]))
+    text = _EXEMPT.sub(_blank, _joined(cell["source"]))
     for mark in _MARKED.finditer(text):
         end = _ENDS.search(text, mark.end())
         yield mark[1], text[mark.end() : end.start() if end else len(text)]
+
+
+def _blank(match):
+    """Return spaces in the place of what is exempt; of a sum of plain numbers, $13.5 - 13.1 = 0.4$, these stay."""
+    text = match[0]
+    kept = text.partition("=")[0] if text.startswith("$") and not re.search(r"[A-Za-z\\^]", text) else ""
+    return kept.replace("$", " ") + re.sub(r"\S", " ", text[len(kept) :])
 
 
 def _section(cells, k):
@@ -84,7 +93,10 @@ def _shown(cell, verdict):
     for output in cell.get("outputs", []):
         data = output.get("data", {})
         parts.append(_joined(output.get("text", "")))
-        parts.append(_joined(data.get("text/plain", "")))
+        if not any(kind.startswith(("image/", "application/vnd.jupyter.widget")) for kind in data):
+            parts.append(
+                _joined(data.get("text/plain", ""))
+            )  # of a picture it is what a screen reader says: every line
         markup = re.sub(r"<(style|script).*?</\1>", " ", _joined(data.get("text/html", "")), flags=re.DOTALL)
         parts.append(html.unescape(re.sub(r"<[^>]*>", " ", markup)))
     return "\n".join(parts)

@@ -17,6 +17,7 @@ from aelib.study.figures import groups
 from aelib.study.probes import bound
 from aelib.study.results import load
 from aelib.train import trace
+from aelib.trial.compare import paired
 from aelib.trial.evidence import span
 from aelib.widgets import Explorer
 
@@ -530,18 +531,28 @@ def race(X, name, budget=200):
 
 
 def arena_table(results):
-    """Return how the stored races end, a row a method, means of three seeds, as a table; edges of options are named."""
-    rows = []
+    """Return how the stored races end, a row a method, means of three seeds, as a table; edges of options are named.
+
+    The methods are compared with the first, seed by seed, by ``aelib.trial.compare.paired``.
+    """
+    rows, ends = [], {name: [r.loss[-1] for r in runs] for name, runs in groups(results, "method").items()}
+    first = min(ends, key=lambda name: np.mean(ends[name]))
+    above = paired(ends, [(name, first) for name in ends if name != first]).set_index("first")
     for name, runs in groups(results, "method").items():
-        loss = np.array([r.loss[-1] for r in runs])
-        row = {"method": name, "loss": loss.mean(), "standard error": loss.std(ddof=1) / np.sqrt(len(loss))}
+        row = {"method": name, "loss": np.mean(ends[name]), f"above {first}, 95 %": "-", "p (Holm)": "-"}
+        if name != first:
+            row[f"above {first}, 95 %"] = "{low:.2f} to {high:.2f}".format(**above.loc[name])
+            row["p (Holm)"] = f"{above.loc[name, 'p (Holm)']:.2g}"
         row |= {"updates": round(float(np.mean([r.update[-1] for r in runs])))}
         row |= {"seconds": float(np.mean([r.seconds[-1] for r in runs]))}
         options = ", ".join(f"{option:g}" for option in runs[0].run.options)
         rows.append(row | {"options": options, "at an edge": "yes" if at_an_edge(name) else ""})
     rows.sort(key=lambda row: row["loss"])
     return table(
-        rows, "Loss on 500 digits after 600 gradients; three seeds", digits={"seconds": 1}, best={"loss": "min"}
+        rows,
+        "Loss on 500 digits after 600 gradients; pairs of three seeds",
+        digits={"seconds": 1},
+        best={"loss": "min"},
     )
 
 

@@ -270,7 +270,7 @@ TRIALS = {  # options of the methods of the arena: four each, more where the bes
     ],
     "Adam, batches, cosine": [
         *((0.003, 50), (0.005, 50), (0.01, 50), (0.02, 50), (0.03, 50), (0.03, 100)),
-        *((0.005, 25), (0.01, 25), (0.005, 10), (0.01, 10)),
+        *((0.003, 25), (0.005, 25), (0.01, 25), (0.005, 10), (0.01, 10)),
     ],
     "L-BFGS": [(5,), (10,), (20,), (50,), (100,), (200,), (400,)],
     "nonlinear CG": [(0.1,), (0.2,), (0.4,), (0.7,)],
@@ -280,7 +280,7 @@ TRIALS = {  # options of the methods of the arena: four each, more where the bes
     "trust region, G": [(0.1,), (1.0,), (3.0,), (10.0,)],
     "damped Gauss-Newton": [
         *((10.0, 30), (1.0, 30), (0.1, 30), (0.01, 30), (0.001, 30), (0.01, 100)),
-        *((10.0, 15), (1.0, 15), (0.1, 15), (1.0, 10), (0.1, 10), (1.0, 5)),
+        *((10.0, 15), (1.0, 15), (0.1, 15), (10.0, 10), (1.0, 10), (0.1, 10), (1.0, 5)),
     ],
     "K-FAC": [(0.1, 10), (0.01, 10), (0.001, 10), (0.01, 5), (0.01, 20)],
 }
@@ -300,19 +300,20 @@ CHOSEN = {  # those with the least loss in ``arena-tuning``
 
 
 def edges(method):
-    """Return which of a method's chosen options stand at an end of the values tried for it: their places, from 0.
+    """Return which of a method's chosen options stand at an end of the values tried beside it: their places, from 0.
 
-    A best value at an edge is not known to be the best: where one is told, its edge is told too.
+    Of an option those values count that were tried with the other options as they are chosen. A best value at an edge
+    is not known to be the best: where one is told, its edge is told too.
 
     >>> edges("L-BFGS"), edges("nonlinear CG")
     ([0], [])
     """
-    tried = zip(*TRIALS[method], strict=True)
-    return [
-        k
-        for k, (own, values) in enumerate(zip(CHOSEN[method], tried, strict=True))
-        if own in (min(values), max(values))
-    ]
+    found, chosen = [], CHOSEN[method]
+    for k, own in enumerate(chosen):
+        beside = [one[k] for one in TRIALS[method] if one[:k] + one[k + 1 :] == chosen[:k] + chosen[k + 1 :]]
+        if own in (min(beside), max(beside)):
+            found.append(k)
+    return found
 
 
 EXPERIMENTS = {

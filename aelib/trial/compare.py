@@ -114,16 +114,16 @@ def quantified(have):
 def together(words):
     """Return the word for a claim of several parts, from theirs.
 
-    It holds if all of them hold, and in part if some do. If none does, it does not hold where one does not, and is open
-    where all are.
+    It holds if all of them hold, in part if some do, and does not hold if none of them does. Where none is known to
+    hold and some are open, it is open.
 
     >>> together(["holds", "does not hold"]), together(["holds", "open"]), together(["does not hold", "open"])
-    ('holds in part', 'holds in part', 'does not hold')
+    ('holds in part', 'holds in part', 'open')
     """
     words = set(words)
-    if words in ({"holds"}, {"open"}):
+    if len(words) == 1:
         return words.pop()
-    return "holds in part" if words & {"holds", "holds in part"} else "does not hold"
+    return "holds in part" if words & {"holds", "holds in part"} else "open"
 
 
 def all_some_none(right):

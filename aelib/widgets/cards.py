@@ -62,7 +62,7 @@ class Card(LabWidget):
     made, so that an error is the cell's. A saved notebook, read without a kernel, shows claim, answers and evidence.
 
     Args:
-        claim: an object with ``number``, ``russian``, ``english``, ``section``.
+        claim: an object with ``number``, ``russian``, ``english``, ``section``, ``evidence``.
         verdict: an object with ``so``, one of ``words``: is it so?; ``shown``, "yes" or "no": did the report's evidence
             show it?; ``rule``, by which that was decided; ``because``, the sentence with the numbers.
         panels: the evidence, from left to right: tuples (function, *arguments); ``function(ax, *arguments)`` draws.
@@ -147,7 +147,9 @@ class Card(LabWidget):
         if prediction:
             if prediction in self.choice.options:
                 self.choice.value = prediction
-            self.answer.value = f'<div style="{_LINES}">{self._compared(prediction)}{_answers(self.verdict)}</div>'
+            self.answer.value = (
+                f'<div style="{_LINES}">{self._compared(prediction)}{_answers(self.claim, self.verdict)}</div>'
+            )
             self._show()
 
     def _compared(self, prediction):
@@ -189,7 +191,7 @@ class Card(LabWidget):
 
     def still(self):
         """Return the claim, both answers and the evidence."""
-        words = f'<div style="{_LINES}">{_quoted(self.claim)}{_answers(self.verdict)}</div>'
+        words = f'<div style="{_LINES}">{_quoted(self.claim)}{_answers(self.claim, self.verdict)}</div>'
         return self._png, self._picture.width, self._picture.alt, words
 
 
@@ -202,11 +204,12 @@ def _quoted(claim):
     return f"<b>Claim {claim.number}</b> of the report{section}: “{html.escape(claim.english)}” {russian}"
 
 
-def _answers(verdict):
-    """Return both answers of a trial, its numbers and its rule, as HTML."""
+def _answers(claim, verdict):
+    """Return both answers of a trial, what the report had, the numbers and the rule, as HTML."""
     lines = [f"<b>Is it so?</b> <b>{html.escape(verdict.so)}</b>. {html.escape(verdict.because)}"]
     if verdict.shown:
-        lines.append(f"<b>Did the report’s evidence show it?</b> <b>{html.escape(verdict.shown)}</b>.")
+        had = html.escape(getattr(claim, "evidence", ""))
+        lines.append(f"<b>Did the report’s evidence show it?</b> <b>{html.escape(verdict.shown)}</b>. {had}".rstrip())
     if verdict.rule:
         lines.append(f"<small>The rule: {html.escape(verdict.rule)}</small>")
     return "".join(f"<div>{line}</div>" for line in lines)
