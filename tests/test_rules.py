@@ -160,14 +160,14 @@ def test_claim_5(sharper, so):
         (lambda m, seed: (seed < 4, False), "does not hold"),  # four of ten are no proof; what learns decides
     ],
 )
-def test_claim_5_where_runs_die(dead, so):
+def test_claim_5_where_runs_fail(dead, so):
     def ends(m, seed, sharp):
         return wave(2 - sharp + 0.1 * noise(m, seed, sharp), 50 if dead(m, seed)[not sharp] else 20)
 
     narrow = runs(lambda net, m, seed: ends(m, seed, True), nets=["784-200-2"])
     world = {"architectures-report": runs(lambda net, m, seed: ends(m, seed, False)), "narrowing": narrow}
     verdict = judge(5, world | {"levels": {"mean image": 26.45}})
-    assert verdict.so == so and "runs die, p" in verdict.because
+    assert verdict.so == so and "runs fail, p" in verdict.because
 
 
 @pytest.mark.parametrize(

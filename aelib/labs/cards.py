@@ -136,8 +136,8 @@ def _narrowing():
     for m, width in product(METHODS, runs):
         own = select(runs[width], method=m)
         learnt = [evidence.rise(run) for run in own if figures.final(run) < level]
-        died = f", {len(own) - len(learnt)} of {len(own)} die" if len(learnt) < len(own) else ""
-        values[f"{m}, 784-{width}-2{died}"] = learnt or [np.nan]
+        failed = f", {len(own) - len(learnt)} of {len(own)} fail" if len(learnt) < len(own) else ""
+        values[f"{m}, 784-{width}-2{failed}"] = learnt or [np.nan]
     title = "five layers that narrow at once or gradually: runs that learn"
     return [(dots, values, "largest rise after epoch 3", title)]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from aelib.common.settings import Settings
 
+EARLY = 45  # updates, all that a batch of 10,000 makes in the author's 15 epochs
 KEPT = {  # what a run may keep beside its curves -> its arrays and their dimensions; ``aelib.study.runs`` says more
     "codes": dict(codes=2),
     "weights": dict(theta=1, config=0),

@@ -34,11 +34,10 @@ from aelib.study import probes
 from aelib.study.arena import race
 from aelib.study.averaging import Averaged
 from aelib.study.experiments import plan
-from aelib.study.kinds import Map, Race
+from aelib.study.kinds import EARLY, Map, Race
 from aelib.study.results import COLUMNS, MissingResult, Result, results_folder, stored_of
 from aelib.train import Diverged, trace
 
-EARLY = 45  # updates
 _HELD_OUT = 10_000
 
 

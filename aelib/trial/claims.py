@@ -173,8 +173,8 @@ _LIST = (
         " 2), which leads to instability. [...] One should not compress the space sharply.",
         rule="Two nets of five layers, one narrowing at once (784-2-2-2-784) and one gradually "
         "(784-200-2-200-784), with the same activations, methods, seeds. For each method: more runs of the net "
-        "that narrows at once die, that is, end above the mean image's loss (exact sign test on the pairs of seeds "
-        "of which one dies); where that decides nothing, the largest rise of a run (as in claim 4) is smaller where "
+        "that narrows at once fail, that is, end above the mean image's loss (exact sign test on the pairs of seeds "
+        "of which one fails); where that decides nothing, the largest rise of a run (as in claim 4) is smaller where "
         "it narrows gradually, in pairs of seeds both of which learn (Student's t). Each at 5 %, Holm over all "
         "these tests. It holds if so for all three methods, in part if for some, does not if the other way for all; "
         "else it is open.",
@@ -305,8 +305,8 @@ _LIST = (
         rule="Steps 0.005 and 0.02 and batches 50 and 200 are within a factor of 2 of his best. One of them does "
         "not matter if the 95 % interval of its final loss less that of step 0.01, batch 100 (pairs of seeds,"
         " Student's t) lies within +-{alike}; it matters if that interval lies wholly outside; else this is open."
-        " It holds if none matters, in part if some are shown not to, does not if all do; else it is open. By speed is "
-        "meant how far 15 epochs lead, which is what figure 5 compares.",
+        " It holds if all four are shown not to matter, in part if some are, does not if all are shown to matter; "
+        "else it is open. By speed is meant how far 15 epochs lead, which is what figure 5 compares.",
         thresholds=("alike",),
         evidence="Figure 5: nothing near was tried: his steps are a factor of 10 apart, the batch next to 100 a factor"
         " of 5.",

@@ -15,9 +15,10 @@ from aelib.common import plots
 from aelib.datasets import load_mnist
 from aelib.layers import dense_layers, initialiser, n_params
 from aelib.study.figures import groups
+from aelib.study.kinds import EARLY
 
 PAIRS = tuple(itertools.combinations(range(10), 2))  # of digits
-LEAPS = (9, 45)  # updates between which a leap is looked for: from the end of epoch 3 to the last, at batch 10,000
+LEAPS = (9, EARLY)  # updates between which a leap is looked for: from the end of epoch 3 to the last, at batch 10,000
 LEVELS = (19, 18, 17)  # half-SSE at which methods are compared on the way; most runs of the deeper nets end below 17
 
 
