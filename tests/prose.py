@@ -71,10 +71,22 @@ def _paragraphs(cell):
 
 
 def _blank(match):
-    """Return spaces in the place of what is exempt; of a sum of plain numbers, $13.5 - 13.1 = 0.4$, these stay."""
+    """Return spaces in the place of what is exempt; of a sum of plain numbers, $13.5 - 13.1 = 0.4$, these stay.
+
+    So does a wrong result.
+    """
     text = match[0]
-    kept = text.partition("=")[0] if text.startswith("$") and not re.search(r"[A-Za-z\\^]", text) else ""
+    kept = ""
+    if text.startswith("$") and not re.search(r"[A-Za-z\\^]", text):
+        left, _, result = text.strip("$").partition("=")
+        right = not result or _agrees(result.strip().lstrip("-"), abs(_sum(left)))
+        kept = text.partition("=")[0] if right else text
     return kept.replace("$", " ") + re.sub(r"\S", " ", text[len(kept) :])
+
+
+def _sum(text):
+    """Return the value of plain numbers that are added and subtracted: 23.46-21.56."""
+    return sum(float(number) for number in re.findall(r"[-+]?\d+(?:\.\d+)?", text.replace(" ", "").replace(",", "")))
 
 
 def _section(cells, k):

@@ -125,7 +125,7 @@ def test_errors_are_the_cells(path):
 
 
 def test_a_card_may_have_no_picture(path):
-    claim = SimpleNamespace(number=1, english="It is <so>.", russian="Это так.", section="2")
+    claim = SimpleNamespace(number=1, english="It is <so>.", russian="Это так.", section="2", evidence="One run.")
     shown = Card(claim, VERDICT, path=path)
     shown.choice.value = "holds"
     assert "It is &lt;so&gt;." in seen(shown) and shown.still()[0] is None

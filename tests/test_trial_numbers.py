@@ -261,6 +261,9 @@ def test_claim_13():
     so, because = said(13)
     assert so == claim([*parts, most(jump)]) and f"above 5 in {jump.sum()} of {len(jump)} seeds" in because
     assert ", ".join(f"{b:,}: {(own > 5).sum()}" for b, own in most_at.items() if b < 10_000) in because
+    late = lower(list(itertools.pairwise(updates[200])))
+    assert f"{late.count('yes')} of 2 after 200 updates ({late.count('no')} lower)" in because
+    assert "from update 9 to 45" in because
 
 
 def test_claim_14():

@@ -317,7 +317,10 @@ def jumps():
 
 
 def rises():
-    """Return the table of the largest rises of the test loss by batch, author's settings, seen in two ways."""
+    """Return the table of the largest rises of the test loss by batch, author's settings, seen in two ways.
+
+    In one update by "jumps", from epoch to epoch by "grid-report": runs of one plan, between which round-off grows.
+    """
     limit, rows = THRESHOLDS["jump"].value, []
     whole = figures.groups(figures.select(whole_seeds("grid-report"), step=0.01), "batch")
     for batch, runs in figures.groups(whole_seeds("jumps"), "batch").items():

@@ -10,7 +10,7 @@ from aelib.common.tables import table
 from aelib.study import figures
 from aelib.study.averaging import HORIZONS
 from aelib.study.experiments import AVERAGED, CONSTANT
-from aelib.study.results import MissingResult, whole_seeds
+from aelib.study.results import MissingResult, load, whole_seeds
 from aelib.trial.claims import CLAIMS, WORDS, Verdict
 from aelib.trial.compare import quantified
 from aelib.trial.evidence import epoch_ends, rise
@@ -233,16 +233,16 @@ def ways(net):
 def trials():
     """Return the table of the trials of a cosine, a constant step and its means: held-out losses."""
     nets, rows, means = list(CONSTANT), {}, [f"mean of the last {horizon:.0%}" for horizon in HORIZONS]
-    for run in whole_seeds("tuning") + whole_seeds("averaging-tuning"):
+    for run in load("tuning") + load("averaging-tuning"):
         own = run.settings
         if own.net not in nets or own.method != "Adam":
             continue
         empty = {"net": own.net, "step": f"{own.step:g}"} | dict.fromkeys(("cosine", "constant", *means))
         row = rows.setdefault((nets.index(own.net), own.step), empty)
-        row[own.schedule] = figures.final(run)
+        row[own.schedule], epochs = figures.final(run), own.epochs
         if own.schedule == "constant":
             row |= zip(means, run.averages[-1], strict=True)
-    words = f"Trials of Adam, {own.epochs} epochs: half-SSE on 10,000 images held out, one seed"
+    words = f"Trials of Adam, {epochs} epochs: half-SSE on 10,000 images held out, one seed"
     return table([row for _, row in sorted(rows.items())], words)
 
 

@@ -152,7 +152,7 @@ CONSTANT = {  # net -> the constant steps tried for theta averaged, in whole run
     "784-400-200-2": (0.001, 0.002, 0.003, 0.005),
     "784-1000-500-250-2": (5e-4, 0.001, 0.002),
 }
-AVERAGED = {  # net -> step and horizon with the least loss of an average in ``averaging-tuning``
+AVERAGED = {  # net -> step, and horizon (both at an edge), with the least average in ``averaging-tuning``
     "784-400-200-2": (0.002, 0.02),
     "784-1000-500-250-2": (0.001, 0.08),
 }

@@ -40,8 +40,10 @@ def epoch_ends(results, first, last):
 
 
 def waking(results, level):
-    """Return the epochs after which each run is first seen below this loss, (runs,)."""
-    return np.array([r.images[np.argmax(r.test_loss < level)] / r.settings.images for r in results])
+    """Return the epochs after which each run is first seen below this loss, inf if it never is, (runs,)."""
+    first = [np.flatnonzero(r.test_loss < level)[:1] for r in results]
+    pairs = zip(results, first, strict=True)
+    return np.array([r.images[k[0]] / r.settings.images if k.size else np.inf for r, k in pairs])
 
 
 def early(result):

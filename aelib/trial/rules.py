@@ -18,7 +18,7 @@ from aelib.study.experiments import METHODS
 from aelib.study.figures import final, reference, select
 from aelib.study.results import load, whole_seeds
 from aelib.trial import evidence
-from aelib.trial.claims import AUTHOR, CLAIMS, MOST, SOME, THRESHOLDS, Verdict
+from aelib.trial.claims import AUTHOR, CLAIMS, MOST, PARTS, SOME, THRESHOLDS, Verdict
 from aelib.trial.compare import LEVEL, alike, all_some_none, holm, paired, quantified, together
 from aelib.trial.evidence import LEVELS, PAIRS, span
 
@@ -61,7 +61,7 @@ def judge(number, world=STORED):
     claim, rule = CLAIMS[number], RULES[number]
     so, shown, because = rule(world, LIMITS)
     texts = {name: t.text.format(t.value).replace("%", " %") for name, t in THRESHOLDS.items()}
-    sentences = [claim.rule.format(most=MOST, some=SOME, **texts)]
+    sentences = [claim.rule.format(most=MOST, some=SOME, parts=PARTS, **texts)]
     for name in claim.thresholds:
         words = {factor: rule(world, LIMITS | {name: factor * LIMITS[name]})[0] for factor in (0.5, 2)}
         sentences.append(f"Why {texts[name]}: {THRESHOLDS[name].reason}; {_moved(so, words)}.")
@@ -421,13 +421,15 @@ def claim_13(world, limits):
     ]
     leaps = by_seed(world["jumps"], "batch", evidence.leap)
     jumps = leaps[10_000] > limits["jump"]
+    seen = np.array([evidence.rise(run) for run in select(runs, batch=10_000)]) > limits["jump"]
     others = ", ".join(f"{batch:,}: {int((leaps[batch] > limits['jump']).sum())}" for batch in leaps if batch < 10_000)
     return (
         together([*map(together, tables.values()), quantified(jumps)]),
         False,
         f"Mean test loss by batch, {'; '.join(words)}. Each next one shown to be higher: {', '.join(shown)}. At "
         f"10,000 the largest rise in one update, from update {evidence.LEAPS[0]} to {evidence.LEAPS[1]}, is "
-        f"{span(leaps[10_000])}, above {limits['jump']:g} in {_of_seeds(jumps)}; at smaller batches, in the same "
+        f"{span(leaps[10_000])}, above {limits['jump']:g} in {_of_seeds(jumps)}; from epoch to "
+        f"epoch, as in his figure, it is seen in {int(seen.sum())}. At smaller batches, in the same "
         f"updates, so many seeds have one ({others}). The author compared one run of each after equally many epochs "
         "alone.",
     )

@@ -208,7 +208,7 @@ def _answers(claim, verdict):
     """Return both answers of a trial, what the report had, the numbers and the rule, as HTML."""
     lines = [f"<b>Is it so?</b> <b>{html.escape(verdict.so)}</b>. {html.escape(verdict.because)}"]
     if verdict.shown:
-        had = html.escape(getattr(claim, "evidence", ""))
+        had = html.escape(claim.evidence)
         lines.append(f"<b>Did the report’s evidence show it?</b> <b>{html.escape(verdict.shown)}</b>. {had}".rstrip())
     if verdict.rule:
         lines.append(f"<small>The rule: {html.escape(verdict.rule)}</small>")

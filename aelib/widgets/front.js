@@ -63,6 +63,7 @@ function render({ model, el }) {
     held = group && button && { group, button, place: [...group.querySelectorAll("button")].indexOf(button) };
   };
   const letGo = (event) => { if (!held?.button.contains(event.target)) held = null; };
+  const leave = (event) => { if (event.relatedTarget && !root.contains(event.relatedTarget)) held = null; };
   const focusAgain = () => {
     if (!held || held.button.isConnected || document.activeElement !== document.body) return;
     held.group.querySelectorAll("button")[held.place]?.focus({ preventScroll: true });
@@ -80,6 +81,7 @@ function render({ model, el }) {
     root.addEventListener("keydown", walk);
     root.addEventListener("keydown", keep);
     root.addEventListener("focusin", hold);
+    root.addEventListener("focusout", leave);
     window.addEventListener("pointerdown", letGo, true);
     window.addEventListener("keydown", suppress, true); // before JupyterLab, wherever it listens
     changes.observe(root, { subtree: true, childList: true, characterData: true, attributeFilter: ["class", "disabled"] });
@@ -102,6 +104,7 @@ function render({ model, el }) {
     root?.removeEventListener("keydown", walk);
     root?.removeEventListener("keydown", keep);
     root?.removeEventListener("focusin", hold);
+    root?.removeEventListener("focusout", leave);
     window.removeEventListener("pointerdown", letGo, true);
     window.removeEventListener("keydown", suppress, true);
   };

@@ -153,11 +153,18 @@ def until(page, condition, what):
     pytest.fail(f"not within 30 s: {what}")
 
 
+STATE = """() => {
+    const places = [...document.images].map(image => [image.src, JSON.stringify(image.getBoundingClientRect())]);
+    const kernel = document.querySelector('.jp-Notebook-ExecutionIndicator');
+    return [places, kernel?.dataset.status === 'busy' && Math.random()];
+}"""
+
+
 def settle(page):
-    """Wait until no picture of the page has changed or moved for half a second."""
+    """Wait until no picture of the page has changed or moved for half a second, and the kernel, where seen, is idle."""
     seen, still = None, 0
     for _ in range(600):
-        now = page.evaluate("[...document.images].map(i => [i.src, JSON.stringify(i.getBoundingClientRect())])")
+        now = page.evaluate(STATE)
         seen, still = now, still + 1 if now == seen else 0
         if still == 10:
             return

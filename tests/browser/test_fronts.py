@@ -77,7 +77,11 @@ def use(page, where, name):
     )
     settle(page)
     density = page.evaluate("devicePixelRatio")
+    sharp = lambda root: all(  # noqa: E731
+        abs(pixels - density * asked) <= 1 for _, asked, pixels in root.evaluate(NARROW)
+    )
     for root in (explorer, card):
+        until(page, lambda root=root: sharp(root), "pictures with the screen's density")
         for wide, asked, pixels in root.evaluate(NARROW):
             assert abs(wide - asked) < 1, "a picture is scaled"
             assert abs(pixels - density * asked) <= 1, "a picture has not the screen's density"
