@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from test_study import same, small
 
 from aelib.common.settings import OPTIMIZERS
 from aelib.datasets import data_folder
+from aelib.study import __main__ as program
 from aelib.study import command as cli
 from aelib.study import experiments, processes, runs
 from aelib.study import results as archive
@@ -100,6 +103,20 @@ def test_a_disk_without_locks_is_told_in_a_sentence(number, tmp_path, monkeypatc
     with pytest.raises(OSError, match="cannot be locked, as a disk of the network") as told, alone(tmp_path):
         pass
     assert not isinstance(told.value, FolderBusy) and os.strerror(number) in str(told.value)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_in_a_callback_of_the_import_system_is_not_lost(number):
+    """There an exception is printed and forgotten, as in every callback of a weak reference."""
+    space = dict(signal=signal, number=number)
+    source = "def callback(reference):\n    signal.raise_signal(number)\n    return None"
+    exec(compile(source, "<frozen importlib._bootstrap>", "exec"), space)
+    thing = threading.Event()  # anything that can be referred to weakly
+    with pytest.raises(KeyboardInterrupt), program._interruptible():
+        reference = weakref.ref(thing, space["callback"])
+        del thing
+        assert reference() is None
+        time.sleep(10)
 
 
 def test_an_interrupt_is_a_sentence_however_early(tmp_path):
