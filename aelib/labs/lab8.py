@@ -9,7 +9,7 @@ from aelib.common import plots
 from aelib.common.tables import table
 from aelib.study import figures
 from aelib.study.averaging import HORIZONS
-from aelib.study.experiments import AVERAGED, CONSTANT
+from aelib.study.experiments import AUTHOR, AVERAGED, CONSTANT
 from aelib.study.results import MissingResult, load, whole_seeds
 from aelib.trial.claims import CLAIMS, WORDS, Verdict
 from aelib.trial.compare import quantified
@@ -219,10 +219,11 @@ def ways(net):
     the step, that were best in whole runs.
     """
     adam, horizon = dict(net=net, method="Adam"), HORIZONS.index(AVERAGED[net][1])
+    cosine = whole_seeds("architectures-repaired") if net in AUTHOR else whole_seeds("embedding")
     constant = figures.select(whole_seeds("averaging"), **adam)
     found = {
         "the report's": [figures.final(run) for run in figures.select(_report(), **adam)],
-        "cosine": [figures.final(run) for run in figures.select(whole_seeds("embedding"), **adam)],
+        "cosine": [figures.final(run) for run in figures.select(cosine, **adam)],
         "constant": [figures.final(run) for run in constant],
         "constant, mean": [run.averages[-1, horizon] for run in constant],
         "K-FAC": [run.loss[-1] for run in whole_seeds("arena-full") if run.run.net == net],
