@@ -106,9 +106,7 @@ def _shown(cell, verdict):
         data = output.get("data", {})
         parts.append(_joined(output.get("text", "")))
         if not any(kind.startswith(("image/", "application/vnd.jupyter.widget")) for kind in data):
-            parts.append(
-                _joined(data.get("text/plain", ""))
-            )  # of a picture it is what a screen reader says: every line
+            parts.append(_joined(data.get("text/plain", "")))
         markup = re.sub(r"<(style|script).*?</\1>", " ", _joined(data.get("text/html", "")), flags=re.DOTALL)
         parts.append(html.unescape(re.sub(r"<[^>]*>", " ", markup)))
     return "\n".join(parts)

@@ -18,7 +18,7 @@ from aelib.study import figures
 from aelib.study.results import tidy, whole_seeds
 from aelib.trial.claims import AUTHOR, THRESHOLDS
 from aelib.trial.compare import paired
-from aelib.trial.evidence import LEAPS, early, leap, rise, span
+from aelib.trial.evidence import LEAPS, early, leap, leap_update, rise, span
 from aelib.widgets import Explorer, controls, picture
 
 SMALL = Settings(decay=0.99, epochs=5)  # the net of the small grid: 784-200-2, Adam, 5,000 images
@@ -325,7 +325,7 @@ def rises():
     whole = figures.groups(figures.select(whole_seeds("grid-report"), step=0.01), "batch")
     for batch, runs in figures.groups(whole_seeds("jumps"), "batch").items():
         most, seen = np.array([leap(run) for run in runs]), np.array([rise(run) for run in whole[batch]])
-        where = np.array([early(run)[0][1 + np.diff(early(run)[1]).argmax()] for run in runs])  # after this update
+        where = np.array([leap_update(run) for run in runs])
         rows.append(
             {
                 "batch": batch,

@@ -57,6 +57,12 @@ def leap(result):
     return float(np.diff(early(result)[1]).max())
 
 
+def leap_update(result):
+    """Return the number of the update in which one run's test loss rises most, of those within ``LEAPS``."""
+    updates, losses = early(result)
+    return int(updates[1 + np.diff(losses).argmax()])
+
+
 def rises(results, first=3):
     """Return the largest rise of the test loss from one epoch to the next after epoch ``first``, (runs,)."""
     return np.diff(epoch_ends(results, first, results[0].settings.epochs), axis=1).max(axis=1)

@@ -379,6 +379,11 @@ def named(cell):
     return f"step {cell[1]:g}" if cell[0] == BEST[0] else f"batch {cell[0]:,}"
 
 
+def _those(cells, so, word):
+    """Return in words the cells of which a comparison says this word."""
+    return ", ".join(named(cell) for cell, one in zip(cells, so, strict=True) if one == word) or "none"
+
+
 def claim_12(world, limits):
     """Step 0.01 and batch 100 are optimal."""
     cells = _cells(world)
@@ -393,15 +398,13 @@ def claim_12(world, limits):
         f"{named(cell)} {cells[cell].mean():.2f} ({-row.difference:+.2f}, {-row.high:+.2f} to {-row.low:+.2f})"
         for cell, row in zip(near, table.itertuples(), strict=True)
     )
-    those = {}
-    for so in ("holds", "does not hold"):
-        those[so] = ", ".join(named(c) for c, word in zip(near, table["so"], strict=True) if word == so) or "none"
     return (
         together([together(own["so"]), together(table["so"])]),
         not edges,
         f"Step 0.01 with batch 100 has {cells[BEST].mean():.2f} ({len(cells)} seeds); it is shown to be lower than "
         f"{(own['so'] == 'holds').sum()} of the author's {len(own)} other settings. Beside it, with the difference to "
-        f"it and its 95 % interval: {words}. Shown to be higher: {those['holds']}; lower: {those['does not hold']}. "
+        f"it and its 95 % interval: {words}. Shown to be higher: {_those(near, table['so'], 'holds')}; lower: "
+        f"{_those(near, table['so'], 'does not hold')}. "
         f"Best at an edge of what the author tried: {' and '.join(edges) or 'neither'}.",
     )
 
@@ -447,16 +450,13 @@ def claim_14(world, limits):
         for cell, row in zip(near, table.itertuples(), strict=True)
     )
     so = alike(table, limits["alike"])
-    those = {}
-    for word in ("holds", "does not hold"):
-        those[word] = ", ".join(named(cell) for cell, one in zip(near, so, strict=True) if one == word) or "none"
     return (
         together(so),
         max(gaps) <= 2,
         f"Final loss less that of step 0.01, batch 100 ({cells[BEST].mean():.2f}), with 95 % intervals, {len(cells)} "
-        f"seeds: {words}. Shown not to matter: {those['holds']}; to matter: {those['does not hold']}. The author's "
-        f"nearest step is a factor of {gaps[0]:.0f} away, the nearest batch one of "
-        f"{gaps[1]:.0f}.",
+        f"seeds: {words}. Shown not to matter: {_those(near, so, 'holds')}; to matter: "
+        f"{_those(near, so, 'does not hold')}. The author's nearest step is a factor of {gaps[0]:.0f} away, the "
+        f"nearest batch one of {gaps[1]:.0f}.",
     )
 
 
